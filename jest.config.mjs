@@ -1,0 +1,29 @@
+/** One transform for all; the projects differ in what they need to run. */
+const base = {
+  extensionsToTreatAsEsm: ['.ts'],
+  testEnvironment: 'node',
+  transform: {
+    '\\.ts$': [
+      '@swc/jest',
+      { jsc: { target: 'es2024', parser: { syntax: 'typescript' } }, module: { type: 'es6' } },
+    ],
+  },
+};
+
+/** Suites that need PostgreSQL, Temporal and ffmpeg: one server of each for the whole run. */
+const served = {
+  ...base,
+  globalSetup: '<rootDir>/test/support/start-services.ts',
+  globalTeardown: '<rootDir>/test/support/stop-services.ts',
+};
+
+export default {
+  projects: [
+    { ...base, displayName: 'unit', testMatch: ['<rootDir>/test/{unit,contract}/**/*.test.ts'] },
+    {
+      ...served,
+      displayName: 'served',
+      testMatch: ['<rootDir>/test/{workflow,integration,e2e,regression}/**/*.test.ts'],
+    },
+  ],
+};

@@ -1,0 +1,124 @@
+import { writeFile } from 'node:fs/promises';
+import path from 'node:path';
+import type { EntityManager } from '../db/orm.ts';
+import { saveStream, type StreamFacts } from '../db/outputs.ts';
+import type { FinishedPiece } from '../db/pieces.ts';
+import type { Run } from '../db/runs.ts';
+import type { EncodingPlan } from '../domain/encoding-plan.ts';
+import { AppError } from '../domain/errors.ts';
+import type { VideoId } from '../domain/ids.ts';
+import { outputKey } from '../domain/object-keys.ts';
+import { audioPiece, chunkPiece, renditionPiece } from '../domain/recipe.ts';
+import type { RenditionPlan } from '../domain/rendition-ladder.ts';
+import type { Quality } from '../domain/video.ts';
+import { concatList, muxRenditionArgs } from '../media/ffmpeg-args.ts';
+import { verifyRendition } from '../media/verify.ts';
+import type { VideoRef } from './contracts.ts';
+import type { ActivityDeps } from './deps.ts';
+import { asActiveRun } from './fence.ts';
+import { doHeavyWork, type HeavySpec, type HeavyWork } from './heavy-work.ts';
+import { fetchPiece, findSoundPieces, keepPiece, ownerOf, requirePlan } from './pieces.ts';
+
+/**
+ * Joins one rendition's chunks and the sound, checks the result and enters it as a stream of the run's version.
+ *
+ * The tallest is also the `compressed` version, and the `processed` one where the source has no copy of its own.
+ * @throws `piece-missing` when a chunk that history says was made is not there
+ */
+export function buildRendition(
+  deps: ActivityDeps,
+  { videoId, quality }: VideoRef & { quality: Quality },
+): Promise<{ text: string }> {
+  const spec: HeavySpec = {
+    videoId,
+    stage: 'ladder',
+    piece: `rendition/${quality}`,
+    onProcessingQueue: true,
+  };
+  return doHeavyWork(deps, spec, async (attempt) => {
+    const plan = requirePlan(attempt.run);
+    const rendition = plan.renditions.find((candidate) => candidate.quality === quality);
+    if (rendition === undefined) throw new AppError('piece-missing', { detail: `The plan has no ${quality}.` });
+
+    const piece = renditionPiece(plan, rendition, attempt.run.settings);
+    const done = (await findSoundPieces(deps, ownerOf(attempt.video), [piece])).get(piece.name);
+    const kept = done ?? (await join(deps, attempt, plan, rendition));
+    await enterStreams(deps, videoId, { plan, rendition, piece: kept });
+    return { text: done === undefined ? 'joined' : 'there already' };
+  });
+}
+
+async function join(
+  deps: ActivityDeps,
+  attempt: HeavyWork,
+  plan: EncodingPlan,
+  rendition: RenditionPlan,
+): Promise<FinishedPiece> {
+  const { run, video, folder, signal } = attempt;
+  const chunks = plan.chunks.map((chunk) => chunkPiece(plan, chunk, rendition, run.settings));
+  const audio = plan.audio === null ? undefined : audioPiece(plan);
+  const found = await findSoundPieces(deps, ownerOf(video), audio === undefined ? chunks : [...chunks, audio]);
+  const require = (name: string): FinishedPiece => {
+    const piece = found.get(name);
+    if (piece === undefined) throw new AppError('piece-missing', { piece: name });
+    return piece;
+  };
+
+  const parts: { path: string; frames: number }[] = [];
+  for (const [index, { name }] of chunks.entries()) {
+    const piece = require(name);
+    parts.push({
+      path: await fetchPiece(deps, attempt, piece, `chunk-${index}.mp4`),
+      frames: piece.facts.frames ?? 0,
+    });
+  }
+  const audioPath = audio === undefined ? null : await fetchPiece(deps, attempt, require(audio.name), 'audio.mp4');
+
+  const listPath = path.join(folder, 'chunks.txt');
+  const outputPath = path.join(folder, `${rendition.quality}.mp4`);
+  await writeFile(listPath, concatList(parts, plan.frameRate));
+  await deps.ffmpeg.run(muxRenditionArgs({ listPath, audioPath, outputPath }), attempt.toolOptions());
+  const facts = await verifyRendition(
+    outputPath,
+    {
+      frames: parts.reduce((sum, part) => sum + part.frames, 0),
+      frameRate: plan.frameRate,
+      gopFrames: plan.gopFrames,
+      hasAudio: audioPath !== null,
+      widthPx: rendition.widthPx,
+      heightPx: rendition.heightPx,
+    },
+    { ffprobePath: deps.ffprobePath, timeoutMs: attempt.remainingMs(), signal },
+  );
+  const piece = renditionPiece(plan, rendition, run.settings);
+  const key = outputKey(video.id, run.version, rendition.quality);
+  return keepPiece(deps, attempt, { piece, path: outputPath, facts, key });
+}
+
+async function enterStreams(
+  deps: ActivityDeps,
+  videoId: VideoId,
+  { plan, rendition, piece }: { plan: EncodingPlan; rendition: RenditionPlan; piece: FinishedPiece },
+): Promise<void> {
+  const facts: StreamFacts = {
+    objectKey: piece.objectKey,
+    sizeBytes: piece.sizeBytes,
+    sha256: piece.sha256,
+    widthPx: rendition.widthPx,
+    heightPx: rendition.heightPx,
+    bitrateBps: piece.facts.bitrateBps ?? 0,
+    durationSeconds: piece.facts.durationSeconds ?? plan.durationSeconds,
+    codecs: piece.facts.codecs ?? 'avc1',
+  };
+  const isTallest = plan.renditions[0] === rendition;
+  const alsoAs = isTallest ? (['compressed', ...(plan.conversion === 'encode' ? ['processed' as const] : [])] as const) : [];
+  await asActiveRun(deps, videoId, async (tx: EntityManager, run: Run) => {
+    await saveStream(tx, videoId, run.version, rendition.quality, facts);
+    for (const output of alsoAs) {
+      const objectKey = outputKey(videoId, run.version, output);
+      // A link costs no bytes; the row is written only once the second name is there.
+      await deps.store.link(facts.objectKey, objectKey);
+      await saveStream(tx, videoId, run.version, output, { ...facts, objectKey });
+    }
+  });
+}

@@ -1,0 +1,101 @@
+import {
+  adoptRun,
+  endRun,
+  findActiveRun,
+  findLastRun,
+  insertRun,
+  isSameRun,
+  lockVideo,
+  type Run,
+  type RunVideo,
+} from '../db/runs.ts';
+import type { EntityManager } from '../db/orm.ts';
+import { AppError } from '../domain/errors.ts';
+import type { RunIdentity } from '../domain/ids.ts';
+import type { ProcessVideoInput } from '../domain/process-video-input.ts';
+import type { RunSettings } from '../domain/run-settings.ts';
+import type { RunKind } from '../domain/video.ts';
+import type { Claim } from './contracts.ts';
+import type { ActivityDeps, ServerSettings } from './deps.ts';
+import { currentRun } from './fence.ts';
+
+/**
+ * Makes this execution the active run of its video, or says why not. The first thing a run does; idempotent.
+ *
+ * A run that waits for an upload finds nothing to do once the video no longer waits: a start that Temporal repeats must not
+ * revive a cancelled one.
+ * @throws `video-not-found`, `video-busy` (with the workflow id of the active run)
+ */
+export async function claimVideo(deps: ActivityDeps, input: ProcessVideoInput): Promise<Claim> {
+  const identity = currentRun();
+  const rival = await deps.database.run((em) => findActiveRun(em, input.videoId));
+  const rivalIsDead = rival !== undefined && !(await isAlive(deps, rival, identity));
+
+  const claim = await deps.database.transact(async (tx): Promise<Claim> => {
+    const video = await lockVideo(tx, input.videoId);
+    if (video === undefined) throw new AppError('video-not-found', { videoId: input.videoId });
+    const active = await findActiveRun(tx, input.videoId);
+    if (active !== undefined) {
+      if (isSameRun(active.identity, identity)) return claimed(active, video);
+      if (active.id !== rival?.id || !rivalIsDead) throw busy(active);
+      if (active.identity.workflowId === identity.workflowId) {
+        await adoptRun(tx, active, identity);
+        return claimed(active, video);
+      }
+      await endRun(tx, active, 'lost', null);
+    }
+    if (input.origin !== undefined && video.status !== 'pending') {
+      return { outcome: 'nothing-to-do', reason: `the video is ${video.status}` };
+    }
+    const kind = await chooseKind(tx, video, input);
+    const settings = takeSnapshot(deps.settings, video, input);
+    return claimed(await insertRun(tx, video, { identity, kind, settings }), video);
+  });
+  deps.logger.info({ ...identity, videoId: input.videoId, outcome: claim.outcome }, 'run started');
+  return claim;
+}
+
+/** A reset leaves the old execution's row behind; it counts as dead, and its successor goes on with it. */
+async function isAlive(deps: ActivityDeps, rival: Run, identity: RunIdentity): Promise<boolean> {
+  const latest = await deps.runDescriptions.latestRun(rival.identity.workflowId);
+  if (latest?.state !== 'open') return false;
+  return latest.runId !== identity.runId;
+}
+
+function busy(active: Run): AppError {
+  return new AppError('video-busy', {
+    detail: `The run ${active.identity.workflowId} is working on this video.`,
+    workflowId: active.identity.workflowId,
+    runId: active.identity.runId,
+  });
+}
+
+async function chooseKind(tx: EntityManager, video: RunVideo, input: ProcessVideoInput): Promise<RunKind> {
+  if (input.origin !== undefined) return 'upload';
+  if (video.version !== null) return 'reprocess';
+  return (await findLastRun(tx, video.id)) === undefined ? 'upload' : 'retry';
+}
+
+function takeSnapshot(server: ServerSettings, video: RunVideo, input: ProcessVideoInput): RunSettings {
+  return {
+    profile: input.profile ?? video.profile,
+    crf: server.crf,
+    preset: server.preset,
+    timeoutSeconds: input.timeoutSeconds ?? server.timeoutSeconds,
+    maxDurationSeconds: server.maxDurationSeconds,
+    thumbnailTimestamps: input.thumbnailTimestamps ?? video.thumbnailTimestamps,
+    platformFaultPatienceSeconds: server.platformFaultPatienceSeconds,
+  };
+}
+
+function claimed(run: Run, video: RunVideo): Claim {
+  return {
+    outcome: 'claimed',
+    version: run.version,
+    kind: run.kind,
+    ownerId: video.ownerId,
+    title: video.title,
+    priority: video.priority,
+    settings: run.settings,
+  };
+}

@@ -1,0 +1,111 @@
+import type { ErrorCode, JsonValue } from '../domain/errors.ts';
+import type { VideoId } from '../domain/ids.ts';
+import type { ProcessVideoInput } from '../domain/process-video-input.ts';
+import type { RunSettings } from '../domain/run-settings.ts';
+import type { Priority, Quality, RunKind } from '../domain/video.ts';
+
+/**
+ * What workflows may ask for. One object in, one plain JSON object out; every activity may run twice.
+ *
+ * An activity finds plan, version and source by its own run in the database, never in its input: a history may be older than
+ * the truth.
+ */
+
+export interface VideoRef {
+  readonly videoId: VideoId;
+}
+
+export type Claim =
+  | {
+      readonly outcome: 'claimed';
+      readonly version: number;
+      readonly kind: RunKind;
+      readonly ownerId: number;
+      readonly title: string;
+      readonly priority: Priority;
+      readonly settings: RunSettings;
+    }
+  | { readonly outcome: 'nothing-to-do'; readonly reason: string };
+
+/** What people read of a probe, and what policies depend on; the plan itself stays with the run. */
+export interface ProbeSummary {
+  readonly durationSeconds: number;
+  /** One line: `1920x1080 29.97 fps, 30.0 s → 1080p 720p 480p 360p 240p`. */
+  readonly text: string;
+}
+
+export interface MissingChunk {
+  readonly index: number;
+  readonly count: number;
+  readonly qualities: readonly Quality[];
+}
+
+export interface MissingPieces {
+  readonly chunks: readonly MissingChunk[];
+  readonly audio: boolean;
+}
+
+/** How a run failed, as the workflow learned it. */
+export interface FailureReport extends VideoRef {
+  readonly code: ErrorCode;
+  readonly detail: string;
+  readonly step: string;
+  readonly attempt: number;
+  readonly diagnostics: { readonly [key: string]: JsonValue };
+}
+
+/** Objects that no row names any more. */
+export interface Orphans {
+  readonly keys: readonly string[];
+}
+
+export type Publication =
+  | { readonly outcome: 'published'; readonly version: number; readonly orphans: Orphans }
+  /** Something that history says was made is not there; it is made again. */
+  | { readonly outcome: 'incomplete'; readonly missing: readonly string[] };
+
+/** Short, and mostly of the database: the queue `video-orchestration`. */
+export interface OrchestrationActivities {
+  claimVideo(input: ProcessVideoInput): Promise<Claim>;
+  listMissingChunks(input: VideoRef): Promise<MissingPieces>;
+  listMissingRenditions(input: VideoRef): Promise<{ readonly qualities: readonly Quality[] }>;
+  publish(input: VideoRef): Promise<Publication>;
+  markFailed(input: FailureReport): Promise<Orphans>;
+  markCancelled(input: VideoRef): Promise<Orphans>;
+  /** Deletes objects that no row names at the moment of deletion. */
+  deleteObjects(input: Orphans): Promise<{ readonly deleted: number }>;
+
+  cancelActiveRun(input: VideoRef): Promise<{ readonly stillActive: boolean }>;
+  removeVideo(input: VideoRef): Promise<DeletionReceipt>;
+
+  startPendingVideos(): Promise<{ readonly started: readonly number[] }>;
+  settleEndedRuns(): Promise<{ readonly settled: readonly string[] }>;
+  startPendingDeletions(): Promise<{ readonly started: readonly number[] }>;
+  removeRetiredVersions(): Promise<Orphans>;
+}
+
+export interface DeletionReceipt {
+  readonly videoId: number;
+  readonly objectsDeleted: number;
+  readonly rowDeleted: boolean;
+}
+
+/** The queue `video-intake`. */
+export interface IntakeActivities {
+  probe(input: VideoRef): Promise<ProbeSummary>;
+}
+
+export interface ChunkWork extends VideoRef {
+  readonly chunk: number;
+  /** One encoder thread: after the encoder was killed twice in a row, most likely for want of memory. */
+  readonly lowMemory: boolean;
+}
+
+/** Every ffmpeg: the queue `video-processing`, capped. */
+export interface ProcessingActivities {
+  convert(input: VideoRef): Promise<{ readonly text: string }>;
+  compressChunk(input: ChunkWork): Promise<{ readonly text: string }>;
+  compressAudio(input: VideoRef): Promise<{ readonly text: string }>;
+  buildRendition(input: VideoRef & { readonly quality: Quality }): Promise<{ readonly text: string }>;
+  makeThumbnails(input: VideoRef): Promise<{ readonly count: number }>;
+}

@@ -1,0 +1,31 @@
+import type { Database } from '../db/database.ts';
+import type { Ffmpeg } from '../media/ffmpeg.ts';
+import type { ScratchRoot } from '../media/scratch.ts';
+import type { Logger } from '../observability/logger.ts';
+import type { ObjectStore } from '../storage/object-store.ts';
+import type { RunDescriptions } from '../temporal/run-descriptions.ts';
+import type { VideoWorkflows } from '../temporal/video-workflows.ts';
+
+/** Everything that activities work with. Values of settings come in here; activities never read the environment. */
+export interface ActivityDeps {
+  readonly database: Database;
+  readonly store: ObjectStore;
+  readonly workflows: VideoWorkflows;
+  readonly runDescriptions: RunDescriptions;
+  readonly ffmpeg: Ffmpeg;
+  /** Absolute. */
+  readonly ffprobePath: string;
+  readonly scratch: ScratchRoot;
+  readonly logger: Logger;
+  readonly settings: ServerSettings;
+}
+
+/** The server's own settings, of which each run gets a snapshot when it is claimed. */
+export interface ServerSettings {
+  readonly crf: number;
+  readonly preset: string;
+  readonly timeoutSeconds: number;
+  readonly maxDurationSeconds: number;
+  readonly platformFaultPatienceSeconds: number;
+  readonly oldVersionGraceSeconds: number;
+}

@@ -1,0 +1,219 @@
+import { CancelledFailure, Context } from '@temporalio/activity';
+import { type AttemptCounts, type AttemptEnd, countEnd, countStart } from '../db/pieces.ts';
+import { enterStage, reportProgress, reportWaiting, type Run, type RunVideo } from '../db/runs.ts';
+import { AppError, ERRORS } from '../domain/errors.ts';
+import type { VideoId } from '../domain/ids.ts';
+import { progressPercent } from '../domain/progress.ts';
+import { TRANSFER_MARGIN_SECONDS } from '../domain/tool-time.ts';
+import type { Stage } from '../domain/video.ts';
+import type { FfmpegRunOptions } from '../media/ffmpeg.ts';
+import type { ActivityDeps } from './deps.ts';
+import { asActiveRun, currentRun } from './fence.ts';
+import { toApplicationFailure } from './to-application-failure.ts';
+
+/** What a heavy activity is, for records and limits. */
+export interface HeavySpec {
+  readonly videoId: VideoId;
+  readonly stage: Stage;
+  /** By which attempts are counted: the piece's name, or the step's. */
+  readonly piece: string;
+  /** On the capped queue: a video with nothing published is `processing` from here on. */
+  readonly onProcessingQueue: boolean;
+}
+
+/** One attempt at a heavy activity. */
+export interface HeavyWork {
+  readonly run: Run;
+  readonly video: RunVideo;
+  /** Empty, private, removed afterwards. */
+  readonly folder: string;
+  readonly signal: AbortSignal;
+  /** How often the encoder was killed in a row before this attempt. */
+  readonly kills: number;
+  /** Limits for one run of a tool; all of them together share the attempt's budget. */
+  toolOptions(progress?: { readonly durationSeconds: number }): FfmpegRunOptions;
+  /** Tool time that is left, ms. */
+  remainingMs(): number;
+}
+
+const HEARTBEAT_EVERY_MS = 2_000;
+const PROGRESS_EVERY_MS = 2_500;
+/** Consecutive starts without an end: something in this piece takes its worker down. */
+const MOST_UNENDED_STARTS = 10;
+const MOST_ENCODER_FAULTS = 3;
+/** The first kill is repeated as it was; the second hands over to one thread; two more end the video. */
+const KILLS_BEFORE_LOW_MEMORY = 2;
+const MOST_KILLS = 4;
+const PLATFORM_RETRY_MS = 15_000;
+const DISK_RETRY_MS = 60_000;
+
+/**
+ * Runs one attempt: heartbeats, private folder, budget of tool time, counters, and what follows from each kind of fault.
+ *
+ * Tools die before the activity ends, however it ends. Errors leave as failures that Temporal understands.
+ */
+export async function doHeavyWork<T>(
+  deps: ActivityDeps,
+  spec: HeavySpec,
+  work: (attempt: HeavyWork) => Promise<T>,
+): Promise<T> {
+  const context = Context.current();
+  const log = deps.logger.child({ videoId: spec.videoId, workflowId: currentRun().workflowId, step: spec.piece });
+  const heart = setInterval(() => context.heartbeat({ step: spec.piece }), HEARTBEAT_EVERY_MS);
+  const startedAt = Date.now();
+  let run: Run | undefined;
+  try {
+    const begun = await begin(deps, spec);
+    run = begun.run;
+    log.info({ attempt: context.info.attempt }, 'step started');
+    const result = await deps.scratch.withScratch((folder) => work(createAttempt(deps, spec, { ...begun, folder })));
+    await noteEnd(deps, run, spec, 'planned');
+    log.info({ elapsedMs: Date.now() - startedAt }, 'step ended');
+    return result;
+  } catch (error) {
+    const failure = context.cancellationSignal.aborted
+      ? await endCancelled(deps, run, spec)
+      : await endFailed(deps, run, spec, error);
+    log[failure instanceof CancelledFailure ? 'info' : 'warn'](
+      { elapsedMs: Date.now() - startedAt, errorCode: error instanceof AppError ? error.code : undefined, err: error },
+      failure instanceof CancelledFailure ? 'step stopped' : 'step failed',
+    );
+    throw failure;
+  } finally {
+    clearInterval(heart);
+  }
+}
+
+async function begin(
+  deps: ActivityDeps,
+  spec: HeavySpec,
+): Promise<{ run: Run; video: RunVideo; counts: AttemptCounts }> {
+  const begun = await asActiveRun(deps, spec.videoId, async (tx, run, video) => {
+    const percent = progressPercent(spec.stage, 0);
+    await enterStage(tx, run, spec.stage, { heavy: spec.onProcessingQueue, percent });
+    return { run, video };
+  });
+  const counts = await deps.database.run((em) => countStart(em, begun.run.id, spec.piece));
+  if (counts.unendedStarts > MOST_UNENDED_STARTS) {
+    throw new AppError('worker-lost', { detail: `The work was started ${counts.unendedStarts} times without an end.` });
+  }
+  return { ...begun, counts };
+}
+
+function createAttempt(
+  deps: ActivityDeps,
+  spec: HeavySpec,
+  begun: { run: Run; video: RunVideo; counts: AttemptCounts; folder: string },
+): HeavyWork {
+  const { info, cancellationSignal: signal } = Context.current();
+  const identity = currentRun();
+  const marginMs = TRANSFER_MARGIN_SECONDS * 1000;
+  const budgetMs = Math.max(1000, info.startToCloseTimeoutMs - marginMs);
+  let usedMs = 0;
+  let reportedAt = 0;
+
+  const report = (fraction: number): void => {
+    if (Date.now() - reportedAt < PROGRESS_EVERY_MS) return;
+    reportedAt = Date.now();
+    const percent = progressPercent(spec.stage, fraction);
+    // Only for show: a database that is away must not end an encode.
+    deps.database.run((em) => reportProgress(em, spec.videoId, identity, percent)).catch(() => undefined);
+  };
+
+  return {
+    run: begun.run,
+    video: begun.video,
+    folder: begun.folder,
+    kills: begun.counts.kills,
+    signal,
+    remainingMs: () => Math.max(1, budgetMs - usedMs),
+    toolOptions(progress) {
+      const startedAt = Date.now();
+      const usedBefore = usedMs;
+      const count = (): void => {
+        usedMs = usedBefore + (Date.now() - startedAt);
+      };
+      return {
+        signal,
+        cwd: begun.folder,
+        budgetMs: Math.max(1, budgetMs - usedBefore),
+        // An operator may have given this activity more time; the attempt itself never hears of it.
+        async extendDeadline() {
+          const raised = await deps.runDescriptions.startToCloseMs(identity, info.activityId);
+          return raised === undefined ? undefined : raised - marginMs - usedBefore;
+        },
+        onProgress({ outTimeSeconds }) {
+          count();
+          report(progress === undefined ? 0 : (outTimeSeconds ?? 0) / progress.durationSeconds);
+        },
+      };
+    },
+  };
+}
+
+/** The SDK knows what a cancellation means (a request, a pause, a worker that stops), so its own error goes on. */
+async function endCancelled(deps: ActivityDeps, run: Run | undefined, spec: HeavySpec): Promise<unknown> {
+  await noteEnd(deps, run, spec, 'planned').catch(() => undefined);
+  return Context.current().cancelled.catch((reason: unknown) => reason);
+}
+
+async function endFailed(
+  deps: ActivityDeps,
+  run: Run | undefined,
+  spec: HeavySpec,
+  error: unknown,
+): Promise<unknown> {
+  const fault = error instanceof AppError ? ERRORS[error.code].fault : 'platform';
+  const end = chooseEnd(error, fault);
+  const counts = await noteEnd(deps, run, spec, end).catch(() => undefined);
+  const known = error instanceof AppError ? error : new AppError('internal-error', describe(error), { cause: error });
+
+  if (end === 'killed') return toApplicationFailure(known, { nonRetryable: hasKilledEnough(counts?.kills ?? 0) });
+  if (end === 'encoder-fault') {
+    return toApplicationFailure(known, { nonRetryable: (counts?.encoderFaults ?? 0) >= MOST_ENCODER_FAULTS });
+  }
+  if (end === 'platform-fault') return waitForPlatform(deps, run, spec, { known, since: counts?.platformFaultSince });
+  return toApplicationFailure(known);
+}
+
+function chooseEnd(error: unknown, fault: string): AttemptEnd {
+  if (error instanceof AppError && error.code === 'encoder-out-of-memory') return 'killed';
+  if (error instanceof AppError && error.code === 'worker-lost') return 'planned';
+  if (fault === 'encoder') return 'encoder-fault';
+  return fault === 'platform' ? 'platform-fault' : 'planned';
+}
+
+function hasKilledEnough(kills: number): boolean {
+  return kills === KILLS_BEFORE_LOW_MEMORY || kills >= MOST_KILLS;
+}
+
+function describe(error: unknown): { detail: string } {
+  return { detail: error instanceof Error ? error.message : String(error) };
+}
+
+/** Faults of the platform are waited out in plain sight, for as long as the snapshot allows; then they end the run. */
+async function waitForPlatform(
+  deps: ActivityDeps,
+  run: Run | undefined,
+  spec: HeavySpec,
+  { known, since }: { known: AppError; since: Date | null | undefined },
+): Promise<unknown> {
+  const patienceMs = (run?.settings.platformFaultPatienceSeconds ?? Number.POSITIVE_INFINITY) * 1000;
+  if (since && Date.now() - since.getTime() > patienceMs) return toApplicationFailure(known, { nonRetryable: true });
+  const nextRetryDelayMs = known.code === 'disk-full' ? DISK_RETRY_MS : PLATFORM_RETRY_MS;
+  const next = new Date(Date.now() + nextRetryDelayMs).toISOString().slice(11, 19);
+  await deps.database
+    .run((em) => reportWaiting(em, spec.videoId, currentRun(), `${known.code}: ${known.message}, next try ${next} UTC`))
+    .catch(() => undefined);
+  return toApplicationFailure(known, { nonRetryable: false, nextRetryDelayMs });
+}
+
+async function noteEnd(
+  deps: ActivityDeps,
+  run: Run | undefined,
+  spec: HeavySpec,
+  end: AttemptEnd,
+): Promise<AttemptCounts | undefined> {
+  if (run === undefined) return undefined;
+  return deps.database.run((em) => countEnd(em, run.id, spec.piece, end));
+}

@@ -1,0 +1,50 @@
+import { buildRendition } from './build-rendition.ts';
+import { claimVideo } from './claim-video.ts';
+import { compressAudio } from './compress-audio.ts';
+import { compressChunk } from './compress-chunk.ts';
+import type { IntakeActivities, OrchestrationActivities, ProcessingActivities } from './contracts.ts';
+import { convert } from './convert.ts';
+import { cancelActiveRun, deleteObjects, removeVideo } from './delete-video.ts';
+import type { ActivityDeps } from './deps.ts';
+import { listMissingChunks, listMissingRenditions } from './list-missing.ts';
+import { makeThumbnails } from './make-thumbnails.ts';
+import { probe } from './probe.ts';
+import { publish } from './publish.ts';
+import { removeRetiredVersions, settleEndedRuns, startPendingDeletions, startPendingVideos } from './reconcile.ts';
+import { markCancelled, markFailed } from './settle-run.ts';
+import { short } from './to-application-failure.ts';
+
+/** Every activity, by the queue that it is served on. */
+export interface Activities {
+  readonly orchestration: OrchestrationActivities;
+  readonly intake: IntakeActivities;
+  readonly processing: ProcessingActivities;
+}
+
+export function createActivities(deps: ActivityDeps): Activities {
+  return {
+    orchestration: {
+      claimVideo: short((input) => claimVideo(deps, input)),
+      listMissingChunks: short((input) => listMissingChunks(deps, input)),
+      listMissingRenditions: short((input) => listMissingRenditions(deps, input)),
+      publish: short((input) => publish(deps, input)),
+      markFailed: (input) => markFailed(deps, input),
+      markCancelled: (input) => markCancelled(deps, input),
+      deleteObjects: short((input) => deleteObjects(deps, input)),
+      cancelActiveRun: short((input) => cancelActiveRun(deps, input)),
+      removeVideo: short((input) => removeVideo(deps, input)),
+      startPendingVideos: short(() => startPendingVideos(deps)),
+      settleEndedRuns: short(() => settleEndedRuns(deps)),
+      startPendingDeletions: short(() => startPendingDeletions(deps)),
+      removeRetiredVersions: short(() => removeRetiredVersions(deps)),
+    },
+    intake: { probe: (input) => probe(deps, input) },
+    processing: {
+      convert: (input) => convert(deps, input),
+      compressChunk: (input) => compressChunk(deps, input),
+      compressAudio: (input) => compressAudio(deps, input),
+      buildRendition: (input) => buildRendition(deps, input),
+      makeThumbnails: (input) => makeThumbnails(deps, input),
+    },
+  };
+}

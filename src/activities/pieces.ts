@@ -1,0 +1,141 @@
+import { randomUUID } from 'node:crypto';
+import path from 'node:path';
+import type { PieceFacts } from '../db/entities/piece.ts';
+import { type FinishedPiece, findPieces, forgetPiece, type PieceOwner, recordPiece, withoutOwner } from '../db/pieces.ts';
+import type { Run, RunVideo } from '../db/runs.ts';
+import type { EntityManager } from '../db/orm.ts';
+import { AppError } from '../domain/errors.ts';
+import type { EncodingPlan } from '../domain/encoding-plan.ts';
+import { originalKey, workKey } from '../domain/object-keys.ts';
+import type { Piece } from '../domain/recipe.ts';
+import type { ActivityDeps } from './deps.ts';
+import { asActiveRun } from './fence.ts';
+import type { HeavyWork } from './heavy-work.ts';
+
+/** How activities and the ledger meet: what is finished, bringing it here, and entering what was made. */
+
+export function ownerOf(video: RunVideo): PieceOwner {
+  return { videoId: video.id, sourceSha256: video.originalSha256 };
+}
+
+/** The plan of a run. @throws `piece-missing` when it has none, so that the run goes back to where plans are made */
+export function requirePlan(run: Run): EncodingPlan {
+  if (run.plan === null) throw new AppError('piece-missing', { detail: 'The run has no plan yet.' });
+  return run.plan;
+}
+
+/**
+ * Which of the wanted pieces are finished and still there as recorded, by name. What is gone or has another size is taken out
+ * of the ledger, so that it is made again.
+ */
+export async function findSoundPieces(
+  deps: ActivityDeps,
+  owner: PieceOwner,
+  wanted: readonly Piece[],
+): Promise<ReadonlyMap<string, FinishedPiece>> {
+  const recorded = await deps.database.run((em) => findPieces(em, owner, wanted));
+  const sound = new Map<string, FinishedPiece>();
+  for (const [name, piece] of recorded) {
+    const facts = await deps.store.stat(piece.objectKey);
+    if (facts?.sizeBytes === piece.sizeBytes) {
+      sound.set(name, piece);
+      continue;
+    }
+    deps.logger.warn({ videoId: owner.videoId, piece: name, objectKey: piece.objectKey }, 'finished piece is not sound');
+    await deps.database.run((em) => forgetPiece(em, piece));
+  }
+  return sound;
+}
+
+/** Brings the original to the attempt's folder. @throws `source-missing` when it is gone or has another size */
+export async function fetchSource(deps: ActivityDeps, attempt: HeavyWork): Promise<string> {
+  const { storedName, originalSizeBytes } = attempt.video;
+  const key = originalKey(storedName);
+  const facts = await deps.store.stat(key);
+  if (facts?.sizeBytes !== originalSizeBytes) {
+    throw new AppError('source-missing', { expectedBytes: originalSizeBytes, foundBytes: facts?.sizeBytes ?? null });
+  }
+  const file = path.join(attempt.folder, `source${path.extname(storedName)}`);
+  await deps.store.fetchToFile(key, file, attempt.signal);
+  return file;
+}
+
+/** Brings a finished piece to the attempt's folder. @throws `piece-missing` */
+export async function fetchPiece(
+  deps: ActivityDeps,
+  attempt: HeavyWork,
+  piece: FinishedPiece,
+  fileName: string,
+): Promise<string> {
+  const file = path.join(attempt.folder, fileName);
+  try {
+    await deps.store.fetchToFile(piece.objectKey, file, attempt.signal);
+    return file;
+  } catch (error) {
+    if (!(error instanceof AppError) || error.code !== 'storage-object-missing') throw error;
+    await deps.database.run((em) => forgetPiece(em, piece));
+    throw new AppError('piece-missing', { piece: piece.name }, { cause: error });
+  }
+}
+
+export interface MadePiece {
+  readonly piece: Piece;
+  readonly path: string;
+  readonly facts: PieceFacts;
+  /** Where the object belongs; a random name under `work/` when left out. */
+  readonly key?: string;
+}
+
+/**
+ * Stores what was made and enters it in the ledger, fenced. Whoever commits first wins: the loser's object goes.
+ * @param andThen more writes in the same transaction
+ */
+export async function keepPiece(
+  deps: ActivityDeps,
+  attempt: HeavyWork,
+  made: MadePiece,
+  andThen?: (tx: EntityManager, run: Run, piece: FinishedPiece) => Promise<void>,
+): Promise<FinishedPiece> {
+  const { video, signal } = attempt;
+  const key = made.key ?? workKey(video.id, randomUUID(), path.extname(made.path).slice(1));
+  const stored = await putUnowned(deps, key, made.path, signal);
+  let kept: FinishedPiece | undefined;
+  try {
+    kept = await asActiveRun(deps, video.id, async (tx, run) => {
+      const piece = await recordPiece(tx, ownerOf(video), made.piece, {
+        ...stored,
+        objectKey: key,
+        toolVersion: deps.ffmpeg.version,
+        facts: made.facts,
+      });
+      await andThen?.(tx, run, piece);
+      return piece;
+    });
+    return kept;
+  } finally {
+    if (kept?.objectKey !== key) await deleteIfUnowned(deps, [key]).catch(() => undefined);
+  }
+}
+
+/** A name that is taken by bytes which no row knows belongs to an attempt that died before it entered them. */
+async function putUnowned(
+  deps: ActivityDeps,
+  key: string,
+  file: string,
+  signal: AbortSignal,
+): Promise<{ sizeBytes: number; sha256: string }> {
+  try {
+    return await deps.store.putFile(key, file, { signal });
+  } catch (error) {
+    if (!(error instanceof AppError) || error.code !== 'storage-object-exists') throw error;
+    await deleteIfUnowned(deps, [key]);
+    return deps.store.putFile(key, file, { signal });
+  }
+}
+
+/** Deletes those objects that no row names. @returns how many */
+export async function deleteIfUnowned(deps: ActivityDeps, keys: readonly string[]): Promise<number> {
+  const free = await deps.database.run((em) => withoutOwner(em, keys));
+  await deps.store.delete(free);
+  return free.length;
+}

@@ -1,0 +1,39 @@
+import { savePlan } from '../db/runs.ts';
+import { type EncodingPlan, planEncoding } from '../domain/encoding-plan.ts';
+import { framesPerSecond } from '../domain/frame-rate.ts';
+import { probeFile } from '../media/ffprobe.ts';
+import type { ProbeSummary, VideoRef } from './contracts.ts';
+import type { ActivityDeps } from './deps.ts';
+import { asActiveRun } from './fence.ts';
+import { doHeavyWork, type HeavySpec } from './heavy-work.ts';
+import { fetchSource } from './pieces.ts';
+
+/**
+ * Reads what the source is and plans what is made of it; the plan stays with the run and never changes.
+ * @throws the source's codes: `source-has-no-video`, `source-unreadable`, `source-too-long` …
+ */
+export function probe(deps: ActivityDeps, { videoId }: VideoRef): Promise<ProbeSummary> {
+  const spec: HeavySpec = { videoId, stage: 'probe', piece: 'probe', onProcessingQueue: false };
+  return doHeavyWork(deps, spec, async (attempt) => {
+    if (attempt.run.plan !== null) return summarize(attempt.run.plan);
+    const info = await probeFile(await fetchSource(deps, attempt), {
+      ffprobePath: deps.ffprobePath,
+      timeoutMs: attempt.remainingMs(),
+      signal: attempt.signal,
+    });
+    const plan = planEncoding(info, attempt.run.settings);
+    await asActiveRun(deps, videoId, (tx, run) => savePlan(tx, run, info, plan));
+    return summarize(plan);
+  });
+}
+
+function summarize(plan: EncodingPlan): ProbeSummary {
+  const { widthPx, heightPx } = plan.video;
+  const rate = Number(framesPerSecond(plan.frameRate).toFixed(3));
+  const renditions = plan.renditions.map(({ quality }) => quality).join(' ');
+  const sound = plan.audio === null ? ', no sound' : '';
+  return {
+    durationSeconds: plan.durationSeconds,
+    text: `${widthPx}x${heightPx}, ${rate} fps, ${plan.durationSeconds.toFixed(1)} s${sound} → ${renditions}`,
+  };
+}

@@ -1,0 +1,55 @@
+import { listStreams, retireOtherVersions } from '../db/outputs.ts';
+import { findPieces, forgetPiece, removePieces, withoutOwner } from '../db/pieces.ts';
+import { findPublishedRun, publishRun } from '../db/runs.ts';
+import type { EncodingPlan } from '../domain/encoding-plan.ts';
+import { renditionPiece } from '../domain/recipe.ts';
+import type { Output } from '../domain/video.ts';
+import type { Publication, VideoRef } from './contracts.ts';
+import type { ActivityDeps } from './deps.ts';
+import { asActiveRun, currentRun } from './fence.ts';
+import { ownerOf, requirePlan } from './pieces.ts';
+
+/**
+ * Makes the run's version the one that viewers get: one transaction, the point of no return.
+ *
+ * Looks once more whether everything is there. The old version's rows are retired; chunks and sound have served.
+ * @returns `incomplete` when something that was made is gone; nothing is switched then
+ */
+export async function publish(deps: ActivityDeps, { videoId }: VideoRef): Promise<Publication> {
+  const published = await deps.database.run((em) => findPublishedRun(em, videoId, currentRun()));
+  // The transaction was committed, but its answer was lost.
+  if (published !== undefined) return { outcome: 'published', version: published.version, orphans: { keys: [] } };
+
+  const { run, video, streams } = await asActiveRun(deps, videoId, async (tx, active, owned) => ({
+    run: active,
+    video: owned,
+    streams: await listStreams(tx, videoId, active.version),
+  }));
+  const plan = requirePlan(run);
+  const sound = new Set<Output>();
+  for (const stream of streams) {
+    const facts = await deps.store.stat(stream.objectKey);
+    if (facts?.sizeBytes === stream.sizeBytes) sound.add(stream.output);
+  }
+  const missing = requiredOutputs(plan).filter((output) => !sound.has(output));
+  if (missing.length > 0) {
+    const pieces = plan.renditions.map((rendition) => renditionPiece(plan, rendition, run.settings));
+    const stale = await deps.database.run((em) => findPieces(em, ownerOf(video), pieces));
+    for (const [name, piece] of stale) {
+      if (missing.some((output) => name === `rendition/${output}`)) await deps.database.run((em) => forgetPiece(em, piece));
+    }
+    return { outcome: 'incomplete', missing };
+  }
+
+  const keys = await asActiveRun(deps, videoId, async (tx, active) => {
+    await publishRun(tx, active, plan);
+    await retireOtherVersions(tx, videoId, active.version);
+    return withoutOwner(tx, await removePieces(tx, videoId, ['chunk', 'audio']));
+  });
+  deps.logger.info({ ...currentRun(), videoId, version: run.version }, 'run completed');
+  return { outcome: 'published', version: run.version, orphans: { keys } };
+}
+
+function requiredOutputs(plan: EncodingPlan): readonly Output[] {
+  return [...plan.renditions.map(({ quality }) => quality), 'compressed', 'processed'];
+}

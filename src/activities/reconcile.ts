@@ -1,0 +1,109 @@
+import { Context } from '@temporalio/activity';
+import { findVideosWithRetired, removeRetired, removeVersion } from '../db/outputs.ts';
+import { forgetUnnamedOutputs, removeUnpublishedPieces, withoutOwner } from '../db/pieces.ts';
+import { countLostRuns, findActiveRuns, findDeletedVideos, findWaitingVideos, type OldRun } from '../db/reconcile.ts';
+import { endRun, findActiveRun, isSameRun, lockVideo } from '../db/runs.ts';
+import { ERRORS } from '../domain/errors.ts';
+import type { Failure } from '../domain/failure.ts';
+import type { Orphans } from './contracts.ts';
+import type { ActivityDeps } from './deps.ts';
+
+/** One round looks at this many rows; the next round, minutes later, at the next ones. */
+const BATCH = 500;
+/** Younger rows are being started by whoever made them. */
+const STARTING_SECONDS = 5;
+const CLAIMING_SECONDS = 30;
+/** A run that keeps disappearing is given up. */
+const MOST_LOST_RUNS = 3;
+
+/** Starts the runs of videos that wait for one: Temporal was away when they were uploaded, or lost them. */
+export async function startPendingVideos(deps: ActivityDeps): Promise<{ started: number[] }> {
+  const waiting = await deps.database.run((em) => findWaitingVideos(em, STARTING_SECONDS, BATCH));
+  const started: number[] = [];
+  for (const video of waiting) {
+    Context.current().heartbeat();
+    const wasStarted = await deps.workflows.startUpload(video, video.lostRuns > 0 ? 'recover' : 'upload');
+    if (wasStarted) started.push(video.id);
+  }
+  if (started.length > 0) deps.logger.info({ videoIds: started }, 'runs of waiting videos started');
+  return { started };
+}
+
+/** Settles active runs whose workflow has ended without saying so: terminated, timed out, or forgotten by the server. */
+export async function settleEndedRuns(deps: ActivityDeps): Promise<{ settled: string[] }> {
+  const runs = await deps.database.run((em) => findActiveRuns(em, CLAIMING_SECONDS, BATCH));
+  const settled: string[] = [];
+  for (const run of runs) {
+    Context.current().heartbeat();
+    const latest = await deps.runDescriptions.latestRun(run.workflowId);
+    if (latest?.state === 'open') continue;
+    const wasSettled = await settleEnded(deps, run, latest?.status);
+    if (wasSettled) settled.push(run.workflowId);
+  }
+  return { settled };
+}
+
+/** @param status how Temporal says the workflow ended; undefined when it knows it no more */
+async function settleEnded(deps: ActivityDeps, ended: OldRun, status: string | undefined): Promise<boolean> {
+  const orphans = await deps.database.transact(async (tx) => {
+    const video = await lockVideo(tx, ended.videoId);
+    const run = video === undefined ? undefined : await findActiveRun(tx, ended.videoId);
+    if (run === undefined || !isSameRun(run.identity, ended)) return undefined;
+    if (status === 'CANCELLED') {
+      await endRun(tx, run, 'cancelled', null);
+      const keys = [...(await removeVersion(tx, run.videoId, run.version)), ...(await removeUnpublishedPieces(tx, run.videoId))];
+      return withoutOwner(tx, keys);
+    }
+    const lostBefore = await countLostRuns(tx, run.videoId);
+    const isLost = status === undefined && lostBefore < MOST_LOST_RUNS;
+    await endRun(tx, run, isLost ? 'lost' : 'failed', isLost ? null : runLost(status));
+    return withoutOwner(tx, await removeVersion(tx, run.videoId, run.version));
+  });
+  if (orphans === undefined) return false;
+  await deps.store.delete(orphans);
+  deps.logger.warn({ ...ended, status: status ?? 'unknown' }, 'run that had ended was settled');
+  return true;
+}
+
+function runLost(status: string | undefined): Failure {
+  return {
+    code: 'run-lost',
+    title: ERRORS['run-lost'].title,
+    detail:
+      status === undefined
+        ? 'The workflow server lost this run several times.'
+        : `The run was ended from outside (${status.toLowerCase()}).`,
+    step: 'workflow',
+    attempt: 1,
+    at: new Date().toISOString(),
+  };
+}
+
+/** Starts the removal of videos whose deletion could not be started at once. */
+export async function startPendingDeletions(deps: ActivityDeps): Promise<{ started: number[] }> {
+  const deleted = await deps.database.run((em) => findDeletedVideos(em, BATCH));
+  const started: number[] = [];
+  for (const videoId of deleted) {
+    Context.current().heartbeat();
+    if (await deps.workflows.startDelete(videoId)) started.push(videoId);
+  }
+  return { started };
+}
+
+/** Takes out the rows of versions that have been replaced for longer than their grace. */
+export async function removeRetiredVersions(deps: ActivityDeps): Promise<Orphans> {
+  const before = new Date(Date.now() - deps.settings.oldVersionGraceSeconds * 1000);
+  const videoIds = await deps.database.run((em) => findVideosWithRetired(em, before, BATCH));
+  const keys: string[] = [];
+  for (const videoId of videoIds) {
+    Context.current().heartbeat();
+    keys.push(
+      ...(await deps.database.transact(async (tx) => {
+        const removed = await removeRetired(tx, videoId, before);
+        await forgetUnnamedOutputs(tx, videoId, removed);
+        return withoutOwner(tx, removed);
+      })),
+    );
+  }
+  return { keys };
+}

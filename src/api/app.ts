@@ -1,0 +1,89 @@
+import type { OpenAPIHono } from '@hono/zod-openapi';
+import type { Hono } from 'hono';
+import type { Logger } from '../observability/logger.ts';
+import type { UseCaseDeps } from '../usecases/deps.ts';
+import type { AppEnv } from './app-env.ts';
+import { describeMediaRoutes } from './describe-media.ts';
+import { noSuchRoute } from './method-not-allowed.ts';
+import { checkOrigin } from './middleware/check-origin.ts';
+import { identifyRequest } from './middleware/identify-request.ts';
+import { limitBody } from './middleware/limit-body.ts';
+import { logAccess } from './middleware/log-access.ts';
+import { requireLogin } from './middleware/require-login.ts';
+import { secureHeaders } from './middleware/secure-headers.ts';
+import { problemResponse } from './problem.ts';
+import { createProxyTrust } from './proxy-trust.ts';
+import { createRouter } from './router.ts';
+import { createApiKeyRoutes } from './routes/api-keys.ts';
+import { createAuthRoutes } from './routes/auth.ts';
+import { createCategoryRoutes } from './routes/categories.ts';
+import { createCommentRoutes } from './routes/comments.ts';
+import { createHealthRoutes, type ReadinessChecks } from './routes/health.ts';
+import { createPageRoutes } from './routes/page.ts';
+import { createPlaylistRoutes } from './routes/playlists.ts';
+import { createVideoRoutes } from './routes/videos.ts';
+import { createSessionCookie } from './session-cookie.ts';
+
+export interface AppDeps extends UseCaseDeps {
+  readonly logger: Logger;
+  readonly readiness: ReadinessChecks;
+  /** Routes that move bytes; mounted at the root, behind the login. */
+  readonly uploadRoutes: Hono<AppEnv>;
+  readonly mediaRoutes: Hono<AppEnv>;
+  readonly settings: AppSettings;
+}
+
+export interface AppSettings {
+  readonly publicUrl: string;
+  readonly trustedProxies: readonly string[];
+  readonly allowSignUp: boolean;
+  /** Where the page lies; the product's own when left out. */
+  readonly publicFolder?: string;
+}
+
+/**
+ * The whole HTTP application.
+ *
+ * Order matters: an id before anything can fail, the access line around everything, then who asks from where, and only then
+ * the routes. Addresses work with and without a slash at their end.
+ */
+export function createApp(deps: AppDeps): OpenAPIHono<AppEnv> {
+  const { logger, settings } = deps;
+  const isHttps = settings.publicUrl.startsWith('https:');
+  const cookie = createSessionCookie({ isHttps });
+  const app = createRouter();
+  app.onError((error, c) => problemResponse(c, error));
+  app.notFound((c) => problemResponse(c, noSuchRoute(app, c)));
+
+  app.use(identifyRequest(logger, createProxyTrust(settings.trustedProxies)));
+  app.use(logAccess());
+  app.use(secureHeaders({ isHttps }));
+  app.use(checkOrigin(cookie, settings.publicUrl));
+  app.use(requireLogin(deps, cookie));
+  app.use(limitBody());
+
+  app.get('/openapi.json', (c) => c.json(describe(app, settings.publicUrl)));
+  app.route('/', createPageRoutes(settings.publicFolder));
+  app.route('/', createHealthRoutes(deps.readiness));
+  app.route('/', createAuthRoutes({ ...deps, ...settings, cookie }));
+  app.route('/', createApiKeyRoutes(deps));
+  // Before `/videos/:id`: these share its first words.
+  app.route('/', deps.uploadRoutes);
+  app.route('/', deps.mediaRoutes);
+  app.route('/', createVideoRoutes(deps));
+  app.route('/', createCommentRoutes(deps));
+  app.route('/', createCategoryRoutes(deps));
+  app.route('/', createPlaylistRoutes(deps));
+  describeMediaRoutes(app);
+  return app;
+}
+
+function describe(app: OpenAPIHono<AppEnv>, publicUrl: string) {
+  app.openAPIRegistry.registerComponent('securitySchemes', 'apiKey', { type: 'http', scheme: 'bearer' });
+  return app.getOpenAPI31Document({
+    openapi: '3.1.0',
+    info: { title: 'Steadyreel', version: '1', description: 'The self-hosted video backend that never loses an upload.' },
+    servers: [{ url: publicUrl }],
+    security: [{ apiKey: [] }],
+  });
+}

@@ -1,0 +1,130 @@
+import type { ServerResponse } from 'node:http';
+import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response';
+import type { Context } from 'hono';
+import { AppError } from '../../domain/errors.ts';
+import type { MediaFile } from '../../usecases/find-media.ts';
+import type { AppEnv } from '../app-env.ts';
+import { inlineDisposition } from './content-disposition.ts';
+import { type MediaPlan, planResponse } from './plan-response.ts';
+
+/** Sends files to viewers. Keep one per process: it counts them. */
+export interface MediaSender {
+  /** Answers GET and HEAD. @throws `precondition-failed`, `range-not-satisfiable`, `rate-limited`, and what the store throws */
+  send(c: Context<AppEnv>, file: MediaFile): Promise<Response>;
+}
+
+export interface MediaSenderOptions {
+  /** Bodies under way at once; each holds a descriptor and a buffer. */
+  readonly maxStreams?: number;
+  /** A viewer that takes nothing for this long is sent away; players come back with a range. */
+  readonly stallMs?: number;
+}
+
+/** Addresses of videos serve the newest version, so what is kept must be asked for again. */
+const CACHE_CONTROL = 'private, no-cache';
+const ETAG_HEX_DIGITS = 32;
+
+export function createMediaSender({ maxStreams = 256, stallMs = 300_000 }: MediaSenderOptions = {}): MediaSender {
+  let streams = 0;
+  return {
+    async send(c, file) {
+      const plan = planFor(c, file);
+      if (plan.status === 412 || plan.status === 416) throw refuse(c, plan);
+      const outgoing = c.env.outgoing;
+      if (plan.span === null) return c.body(null, plan.status, { ...plan.headers });
+      if (outgoing === undefined) throw new Error('bodies of files are written to Node\'s own response');
+      if (streams >= maxStreams) throw new AppError('rate-limited', { detail: 'Too many streams are being watched; try again shortly.', retryAfterSeconds: 5 });
+
+      streams += 1;
+      try {
+        await sendBody(c, { file, plan, span: plan.span, outgoing: outgoing as ServerResponse, stallMs });
+      } finally {
+        streams -= 1;
+      }
+      return alreadySent(c);
+    },
+  };
+}
+
+function planFor(c: Context<AppEnv>, file: MediaFile): MediaPlan {
+  const variant = {
+    sizeBytes: file.sizeBytes,
+    etag: `"${file.sha256.slice(0, ETAG_HEX_DIGITS)}"`,
+    lastModified: file.lastModified,
+    contentType: file.contentType,
+    cacheControl: CACHE_CONTROL,
+    disposition: file.fileName === null ? undefined : inlineDisposition(file.fileName),
+  };
+  const method = c.req.method === 'HEAD' ? 'HEAD' : 'GET';
+  return planResponse(variant, { method, header: (name) => c.req.header(name) });
+}
+
+/** The problem document that follows keeps these headers. */
+function refuse(c: Context<AppEnv>, { status, headers }: MediaPlan): AppError {
+  for (const [name, value] of Object.entries(headers)) c.header(name, value);
+  return new AppError(status === 412 ? 'precondition-failed' : 'range-not-satisfiable');
+}
+
+/** What middleware has set so far; what it sets later does not reach a body that is written directly. */
+function mergeHeaders(c: Context<AppEnv>, plan: MediaPlan): Record<string, string> {
+  return { ...Object.fromEntries(c.res.headers), ...plan.headers };
+}
+
+interface Body {
+  readonly file: MediaFile;
+  readonly plan: MediaPlan;
+  readonly span: { readonly start: number; readonly end: number };
+  readonly outgoing: ServerResponse;
+  readonly stallMs: number;
+}
+
+/**
+ * Writes head and body. The head goes with the first chunk, so that a store that fails at once still gets a proper answer;
+ * later the only honest sign is to break the connection off.
+ */
+async function sendBody(c: Context<AppEnv>, { file, plan, span, outgoing, stallMs }: Body): Promise<void> {
+  const gone = new AbortController();
+  const leave = () => gone.abort();
+  outgoing.once('close', leave);
+  if (outgoing.destroyed) leave();
+  try {
+    for await (const chunk of file.read(span, gone.signal)) {
+      if (gone.signal.aborted) return;
+      if (!outgoing.headersSent) outgoing.writeHead(plan.status, mergeHeaders(c, plan));
+      await writeChunk(outgoing, chunk, { gone: gone.signal, stallMs });
+    }
+    outgoing.end();
+  } catch (error) {
+    if (!outgoing.headersSent && !gone.signal.aborted) throw error;
+    if (!gone.signal.aborted) c.get('logger').error({ err: error }, 'a stream broke off');
+    outgoing.destroy();
+  } finally {
+    outgoing.off('close', leave);
+  }
+}
+
+/** Resolves when the chunk has left for the kernel or nobody wants it any more: only then is its buffer free. */
+function writeChunk(
+  outgoing: ServerResponse,
+  chunk: Uint8Array,
+  { gone, stallMs }: { gone: AbortSignal; stallMs: number },
+): Promise<void> {
+  return new Promise((resolve) => {
+    const stalled = setTimeout(() => outgoing.destroy(), stallMs);
+    const done = () => {
+      clearTimeout(stalled);
+      gone.removeEventListener('abort', done);
+      resolve();
+    };
+    gone.addEventListener('abort', done);
+    outgoing.write(chunk, done);
+  });
+}
+
+/** Hono merges headers into a response that replaces another, and the copy would be sent again: so the old one goes first. */
+function alreadySent(c: Context<AppEnv>): Response {
+  c.res = undefined;
+  const sent = RESPONSE_ALREADY_SENT.clone();
+  c.res = sent;
+  return sent;
+}

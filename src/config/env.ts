@@ -1,0 +1,272 @@
+import { accessSync, constants, readFileSync, statSync } from 'node:fs';
+import { delimiter, dirname, isAbsolute, join, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { parseEnvFile } from './env-file.mjs';
+import { SETTINGS, type SettingName, type SettingValues } from './settings.ts';
+import { readStackFile } from './stack-file.ts';
+
+/** Everything the mains need to know, converted and checked. All paths are absolute. */
+export interface Config {
+  readonly host: string;
+  readonly port: number;
+  /** Without a slash at its end. */
+  readonly publicUrl: string;
+  readonly trustedProxies: readonly string[];
+  readonly dataDir: string;
+  readonly mediaRoot: string;
+  readonly processDir: string;
+  readonly workDir: string;
+  readonly databaseUrl: string;
+  readonly temporalAddress: string;
+  readonly temporalNamespace: string;
+  readonly temporalUiUrl: string | undefined;
+  readonly maxVideoProcessingTasks: number;
+  readonly videoProcessingTimeoutSeconds: number;
+  readonly videoProfile: 'ladder' | '720p';
+  readonly videoCrf: number;
+  readonly videoPreset: string;
+  readonly maxUploadBytes: number;
+  readonly maxVideoDurationSeconds: number;
+  readonly workRetentionDays: number;
+  readonly oldVersionGraceSeconds: number;
+  readonly platformFaultPatienceSeconds: number;
+  readonly reconcileGraceSeconds: number;
+  readonly workerDrainSeconds: number;
+  readonly adminApiKey?: string;
+  readonly adminEmail?: string;
+  readonly adminPassword?: string;
+  readonly allowSignUp: boolean;
+  readonly ffmpegPath: string;
+  readonly ffprobePath: string;
+  readonly logLevel: string;
+  readonly logFormat: 'pretty' | 'json';
+}
+
+/** What `npm start` needs before there is a database. */
+export interface StackConfig {
+  readonly host: string;
+  readonly port: number;
+  readonly publicUrl: string;
+  readonly dataDir: string;
+  /** Given: that PostgreSQL is used and none is started. */
+  readonly databaseUrl: string | undefined;
+  /** Given: that Temporal server is used and none is started. */
+  readonly temporalAddress: string | undefined;
+  readonly temporalNamespace: string;
+  readonly temporalUiUrl: string | undefined;
+  readonly temporalPort: number;
+  readonly temporalUiPort: number;
+  readonly temporalCliPath: string | undefined;
+  readonly workerDrainSeconds: number;
+  readonly adminApiKeyIsSet: boolean;
+  readonly logFormat: 'pretty' | 'json';
+}
+
+/** What the environment got wrong: every fault at once, each one sentence that names its variable. */
+export class ConfigError extends Error {
+  readonly faults: readonly string[];
+
+  constructor(faults: readonly string[]) {
+    super(faults.join('\n'));
+    this.name = 'ConfigError';
+    this.faults = faults;
+  }
+}
+
+/** Variables by name, as in `process.env`. */
+export type Environment = Readonly<Record<string, string | undefined>>;
+
+/** Root of the checkout; relative paths in settings start here, wherever the program was called from. */
+export const PROJECT_ROOT = resolve(dirname(fileURLToPath(import.meta.url)), '../..');
+
+/**
+ * The environment of this process, filled up from `.env` in the root of the checkout.
+ * A variable that is already set wins over the file, also when it is set to nothing.
+ * @throws ConfigError when a line of the file cannot be read
+ */
+export function readEnvironment(): Environment {
+  let text = '';
+  try {
+    text = readFileSync(join(PROJECT_ROOT, '.env'), 'utf8');
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+  }
+  try {
+    return { ...parseEnvFile(text), ...process.env };
+  } catch (error) {
+    throw new ConfigError([(error as Error).message]);
+  }
+}
+
+/**
+ * Settings of the API, the worker and the commands.
+ *
+ * `databaseUrl`, `temporalAddress` and `temporalUiUrl` come from the environment, else from the running stack's
+ * `stack.json`.
+ * @throws ConfigError with all faults at once
+ */
+export function loadConfig(env: Environment = readEnvironment()): Config {
+  const { values, faults } = readSettings(env);
+  const paths = dataPaths(values);
+  const stack = readStackFile(paths.dataDir);
+  const ffmpegPath = findProgram(values.FFMPEG_PATH ?? 'ffmpeg', env);
+  const ffprobePath = findFfprobe(values, env, ffmpegPath);
+  const databaseUrl = values.DATABASE_URL ?? stack?.databaseUrl;
+  const temporalAddress = values.TEMPORAL_ADDRESS ?? stack?.temporalAddress;
+
+  if (!ffmpegPath) faults.push(missingProgram('FFMPEG_PATH', values.FFMPEG_PATH ?? 'ffmpeg'));
+  if (!ffprobePath) faults.push(missingProgram('FFPROBE_PATH', values.FFPROBE_PATH ?? 'ffprobe'));
+  if (!databaseUrl && !env['DATABASE_URL']) faults.push(missingServer('DATABASE_URL'));
+  if (!temporalAddress && !env['TEMPORAL_ADDRESS']) faults.push(missingServer('TEMPORAL_ADDRESS'));
+  if (Boolean(values.ADMIN_EMAIL) !== Boolean(values.ADMIN_PASSWORD)) {
+    faults.push('ADMIN_EMAIL and ADMIN_PASSWORD belong together: set both or neither.');
+  }
+  if (faults.length > 0 || !ffmpegPath || !ffprobePath || !databaseUrl || !temporalAddress) {
+    throw new ConfigError(faults);
+  }
+
+  return Object.freeze({
+    host: values.HOST,
+    port: values.PORT,
+    publicUrl: publicUrl(values),
+    trustedProxies: Object.freeze(values.TRUSTED_PROXIES),
+    ...paths,
+    databaseUrl,
+    temporalAddress,
+    temporalNamespace: values.TEMPORAL_NAMESPACE,
+    temporalUiUrl: values.TEMPORAL_UI_URL ?? stack?.temporalUiUrl,
+    maxVideoProcessingTasks: values.MAX_VIDEO_PROCESSING_TASKS,
+    videoProcessingTimeoutSeconds: values.VIDEO_PROCESSING_TIMEOUT,
+    videoProfile: values.VIDEO_PROFILE,
+    videoCrf: values.VIDEO_CRF,
+    videoPreset: values.VIDEO_PRESET,
+    maxUploadBytes: values.MAX_UPLOAD_BYTES,
+    maxVideoDurationSeconds: values.MAX_VIDEO_DURATION_SECONDS,
+    workRetentionDays: values.WORK_RETENTION_DAYS,
+    oldVersionGraceSeconds: values.OLD_VERSION_GRACE_SECONDS,
+    platformFaultPatienceSeconds: values.PLATFORM_FAULT_PATIENCE_SECONDS,
+    reconcileGraceSeconds: values.RECONCILE_GRACE_SECONDS,
+    workerDrainSeconds: values.WORKER_DRAIN_SECONDS,
+    ...(values.ADMIN_API_KEY !== undefined && { adminApiKey: values.ADMIN_API_KEY }),
+    ...(values.ADMIN_EMAIL !== undefined && { adminEmail: values.ADMIN_EMAIL }),
+    ...(values.ADMIN_PASSWORD !== undefined && { adminPassword: values.ADMIN_PASSWORD }),
+    allowSignUp: values.ALLOW_SIGN_UP,
+    ffmpegPath,
+    ffprobePath,
+    logLevel: values.LOG_LEVEL,
+    logFormat: values.LOG_FORMAT ?? (process.stdout.isTTY ? 'pretty' : 'json'),
+  });
+}
+
+/**
+ * Settings of the supervisor, which has neither database nor Temporal server yet.
+ * @throws ConfigError with all faults at once
+ */
+export function loadStackConfig(env: Environment = readEnvironment()): StackConfig {
+  const { values, faults } = readSettings(env);
+  const cli = values.TEMPORAL_CLI_PATH;
+  const temporalCliPath = cli === undefined ? undefined : findProgram(cli, env);
+  if (cli !== undefined && !temporalCliPath) faults.push(missingProgram('TEMPORAL_CLI_PATH', cli));
+  if (faults.length > 0) throw new ConfigError(faults);
+  return Object.freeze({
+    host: values.HOST,
+    port: values.PORT,
+    publicUrl: publicUrl(values),
+    dataDir: dataPaths(values).dataDir,
+    databaseUrl: values.DATABASE_URL,
+    temporalAddress: values.TEMPORAL_ADDRESS,
+    temporalNamespace: values.TEMPORAL_NAMESPACE,
+    temporalUiUrl: values.TEMPORAL_UI_URL,
+    temporalPort: values.TEMPORAL_PORT,
+    temporalUiPort: values.TEMPORAL_UI_PORT,
+    temporalCliPath,
+    workerDrainSeconds: values.WORKER_DRAIN_SECONDS,
+    adminApiKeyIsSet: values.ADMIN_API_KEY !== undefined,
+    logFormat: values.LOG_FORMAT ?? 'pretty',
+  });
+}
+
+/**
+ * The Temporal server alone, for commands that need nothing else.
+ * @throws ConfigError where no server is known
+ */
+export function loadTemporalTarget(env: Environment = readEnvironment()): {
+  readonly address: string;
+  readonly namespace: string;
+} {
+  const { values, faults } = readSettings(env);
+  const address =
+    values.TEMPORAL_ADDRESS ?? readStackFile(dataPaths(values).dataDir)?.temporalAddress;
+  if (!address && !env['TEMPORAL_ADDRESS']) faults.push(missingServer('TEMPORAL_ADDRESS'));
+  if (faults.length > 0 || !address) throw new ConfigError(faults);
+  return { address, namespace: values.TEMPORAL_NAMESPACE };
+}
+
+/** Where a setting is wrong its default stands in `values`, so that the other faults can be found too. */
+function readSettings(env: Environment): { values: SettingValues; faults: string[] } {
+  const faults: string[] = [];
+  const values: Partial<Record<SettingName, unknown>> = {};
+  for (const name of Object.keys(SETTINGS) as SettingName[]) {
+    const { schema } = SETTINGS[name];
+    const result = schema.safeParse(env[name]?.trim() || undefined);
+    if (!result.success) faults.push(`${name} ${result.error.issues[0]?.message}.`);
+    values[name] = result.success ? result.data : schema.parse(undefined);
+  }
+  return { values: values as SettingValues, faults };
+}
+
+function dataPaths(values: SettingValues) {
+  const dataDir = resolve(PROJECT_ROOT, values.DATA_DIR);
+  const inRoot = (path: string | undefined, name: string) =>
+    path === undefined ? join(dataDir, name) : resolve(PROJECT_ROOT, path);
+  return {
+    dataDir,
+    mediaRoot: inRoot(values.MEDIA_ROOT, 'media'),
+    processDir: inRoot(values.PROCESS_DIR, 'process'),
+    workDir: inRoot(values.WORK_DIR, 'work'),
+  };
+}
+
+/** An address to listen on everywhere is no address to visit. */
+function publicUrl(values: SettingValues): string {
+  if (values.PUBLIC_URL !== undefined) return values.PUBLIC_URL;
+  const everywhere = values.HOST === '0.0.0.0' || values.HOST === '::';
+  const host = values.HOST.includes(':') ? `[${values.HOST}]` : values.HOST;
+  return `http://${everywhere ? 'localhost' : host}:${values.PORT}`;
+}
+
+function findFfprobe(values: SettingValues, env: Environment, ffmpegPath: string | undefined) {
+  if (values.FFPROBE_PATH !== undefined) return findProgram(values.FFPROBE_PATH, env);
+  const sibling = values.FFMPEG_PATH && ffmpegPath && join(dirname(ffmpegPath), 'ffprobe');
+  return (sibling && findProgram(sibling, env)) || findProgram('ffprobe', env);
+}
+
+/** A name without a slash is looked up on PATH, like a shell does. */
+function findProgram(nameOrPath: string, env: Environment): string | undefined {
+  if (nameOrPath.includes('/')) {
+    const path = resolve(PROJECT_ROOT, nameOrPath);
+    return isExecutable(path) ? path : undefined;
+  }
+  return (env['PATH'] ?? '')
+    .split(delimiter)
+    .filter((folder) => isAbsolute(folder))
+    .map((folder) => join(folder, nameOrPath))
+    .find(isExecutable);
+}
+
+function isExecutable(path: string): boolean {
+  try {
+    accessSync(path, constants.X_OK);
+    return statSync(path).isFile();
+  } catch {
+    return false;
+  }
+}
+
+function missingProgram(variable: string, asked: string): string {
+  return `${asked} was not found: install it, or set ${variable} to its path.`;
+}
+
+function missingServer(variable: string): string {
+  return `${variable} is not set and no stack runs on this data folder: run \`npm start\`, or set it.`;
+}

@@ -1,0 +1,300 @@
+import { z } from 'zod';
+
+/** One environment variable: how it is read, and what a person must know to set it. */
+export interface Setting<T = unknown> {
+  /** Reads the text of the variable; an unset or empty variable arrives as undefined. */
+  readonly schema: z.ZodType<T>;
+  /** What it decides, one sentence. */
+  readonly description: string;
+  /** Unit or shape of the value. */
+  readonly unit: string;
+  /** The default as a person would write it; `none` where there is none. */
+  readonly default: string;
+  /** Why the default is what it is. */
+  readonly reason: string;
+}
+
+/** Every setting there is. Documentation and `.env.example` name exactly these. */
+export const SETTINGS = {
+  HOST: setting(text('127.0.0.1'), {
+    description: 'Address the API listens on.',
+    unit: 'IP address or host name',
+    reason: 'Nobody else can reach it until you say so.',
+  }),
+  PORT: setting(port(3000), {
+    description: 'Port the API listens on.',
+    unit: 'TCP port',
+    reason: 'The usual port of a Node server.',
+  }),
+  PUBLIC_URL: setting(optional(httpUrl()), {
+    description: 'Address under which people reach the API; absolute links begin with it.',
+    unit: 'URL',
+    default: 'from HOST and PORT',
+    reason: 'Right as long as no proxy stands in front.',
+  }),
+  TRUSTED_PROXIES: setting(list(), {
+    description: 'Proxies whose X-Forwarded-For and X-Forwarded-Proto are believed.',
+    unit: 'IP addresses or CIDR ranges, separated by commas',
+    default: 'none',
+    reason: 'A header that anybody can send proves nothing.',
+  }),
+  DATA_DIR: setting(text('./data'), {
+    description: 'Folder of everything kept on this machine; relative to the checkout.',
+    unit: 'path',
+    reason: 'One folder to back up.',
+  }),
+  MEDIA_ROOT: setting(optional(z.string()), {
+    description: 'Folder of originals, renditions and thumbnails.',
+    unit: 'path',
+    default: '$DATA_DIR/media',
+    reason: 'May move to a bigger disk than the rest.',
+  }),
+  PROCESS_DIR: setting(optional(z.string()), {
+    description: 'Folder of the metadata files of uploads that are not in the database yet.',
+    unit: 'path',
+    default: '$DATA_DIR/process',
+    reason: 'On the same machine as the API process that wrote them.',
+  }),
+  WORK_DIR: setting(optional(z.string()), {
+    description: 'Scratch folder of running ffmpeg processes; emptied by the worker.',
+    unit: 'path',
+    default: '$DATA_DIR/work',
+    reason: 'On the disk of the media, so that finished files are moved and not copied.',
+  }),
+  DATABASE_URL: setting(optional(postgresUrl()), {
+    description: 'PostgreSQL to use, version 14 or later.',
+    unit: 'URL, postgresql://user:password@host:port/database',
+    default: 'the embedded one',
+    reason: '`npm start` brings its own PostgreSQL.',
+  }),
+  TEMPORAL_ADDRESS: setting(optional(hostAndPort()), {
+    description: 'Temporal server to use.',
+    unit: 'host:port',
+    default: 'the embedded one',
+    reason: '`npm start` brings its own development server.',
+  }),
+  TEMPORAL_NAMESPACE: setting(text('default'), {
+    description: 'Temporal namespace of all workflows.',
+    unit: 'name',
+    reason: 'The one every Temporal server of a single product has.',
+  }),
+  TEMPORAL_UI_URL: setting(optional(httpUrl()), {
+    description: 'Address of the Temporal Web UI that links point to.',
+    unit: 'URL',
+    default: 'the embedded one',
+    reason: '`npm start` knows its own; another server must be told.',
+  }),
+  TEMPORAL_PORT: setting(port(7233), {
+    description: 'Port of the embedded Temporal server.',
+    unit: 'TCP port',
+    reason: "Temporal's own default.",
+  }),
+  TEMPORAL_UI_PORT: setting(port(8233), {
+    description: "Port of the embedded Temporal server's Web UI.",
+    unit: 'TCP port',
+    reason: "Temporal's own default.",
+  }),
+  TEMPORAL_CLI_PATH: setting(optional(z.string()), {
+    description: 'Temporal CLI to run, version 1.7 or later.',
+    unit: 'path',
+    default: 'found on PATH, else fetched once into .cache',
+    reason: 'Only needed where it cannot be fetched.',
+  }),
+  MAX_VIDEO_PROCESSING_TASKS: setting(integer(2, 1, 64), {
+    description: 'Heavy ffmpeg activities that one worker process runs at the same time.',
+    unit: 'count',
+    reason: 'Two encodes keep two cores busy without starving the API.',
+  }),
+  VIDEO_PROCESSING_TIMEOUT: setting(integer(600, 1, 86_400), {
+    description: 'Time one piece of work may run; queueing and transfers are not counted.',
+    unit: 'seconds',
+    reason: 'Far above any healthy piece, so that only a stuck one meets it.',
+  }),
+  VIDEO_PROFILE: setting(oneOf('ladder', ['ladder', '720p']), {
+    description: 'Profile of uploads that name none.',
+    unit: '`ladder` (240p to 1080p) or `720p` (one rendition)',
+    reason: 'Viewers differ in screens and connections.',
+  }),
+  VIDEO_CRF: setting(integer(22, 0, 51), {
+    description: 'Quality aimed at; lower is better and bigger.',
+    unit: 'x264 CRF',
+    reason: 'Visually close to the source, under the bitrate cap of each resolution.',
+  }),
+  VIDEO_PRESET: setting(
+    oneOf('veryfast', [
+      ...['ultrafast', 'superfast', 'veryfast', 'faster', 'fast'],
+      ...['medium', 'slow', 'slower', 'veryslow'],
+    ]),
+    {
+      description: 'Effort of the encoder; slower is smaller.',
+      unit: 'x264 preset',
+      reason: 'The best bargain of time and size on small machines.',
+    },
+  ),
+  MAX_UPLOAD_BYTES: setting(integer(20 * 1024 ** 3, 1), {
+    description: 'Largest file that is accepted.',
+    unit: 'bytes',
+    reason: '20 GiB: six hours of a phone camera.',
+  }),
+  MAX_VIDEO_DURATION_SECONDS: setting(integer(6 * 3600, 1), {
+    description: 'Longest video that is processed.',
+    unit: 'seconds',
+    reason: 'Six hours: longer ones are mostly mistakes.',
+  }),
+  WORK_RETENTION_DAYS: setting(integer(7, 0, 3650), {
+    description: 'How long finished pieces of a failed run are kept for the next try.',
+    unit: 'days',
+    reason: 'Time enough to see the failure and retry.',
+  }),
+  OLD_VERSION_GRACE_SECONDS: setting(integer(21_600, 0), {
+    description: 'How long the files of a replaced version stay for viewers in the middle of it.',
+    unit: 'seconds',
+    reason: 'Six hours: the longest video.',
+  }),
+  PLATFORM_FAULT_PATIENCE_SECONDS: setting(integer(86_400, 0), {
+    description: 'How long a run waits for a store, database or disk that is in trouble.',
+    unit: 'seconds',
+    reason: 'A day: somebody has looked by then.',
+  }),
+  RECONCILE_GRACE_SECONDS: setting(integer(3600, 1), {
+    description: 'Age below which nothing is taken for a leftover.',
+    unit: 'seconds',
+    reason: 'An hour: no single step takes longer.',
+  }),
+  WORKER_DRAIN_SECONDS: setting(integer(0, 0, 86_400), {
+    description: 'Time a stopping worker gives its running activities to finish.',
+    unit: 'seconds',
+    reason: 'Stopped work is repeated elsewhere at no loss but time.',
+  }),
+  ADMIN_API_KEY: setting(optional(secret(16)), {
+    description: 'First API key of the administrator.',
+    unit: 'text of 16 characters or more, without spaces',
+    default: 'generated, kept in $DATA_DIR/admin-api-key',
+    reason: 'No default password exists.',
+  }),
+  ADMIN_EMAIL: setting(optional(z.email('must be an e-mail address')), {
+    description: 'Administrator who can log in from the first start; needs ADMIN_PASSWORD.',
+    unit: 'e-mail address',
+    reason: 'No default account exists.',
+  }),
+  ADMIN_PASSWORD: setting(optional(z.string().min(8, 'must have at least 8 characters')), {
+    description: 'Password of ADMIN_EMAIL; used only when that account is made.',
+    unit: 'text of 8 characters or more',
+    reason: 'No default password exists.',
+  }),
+  ALLOW_SIGN_UP: setting(boolean(false), {
+    description: 'Whether strangers may make an account.',
+    unit: 'true or false (also yes, no, 1, 0)',
+    reason: 'Uploads cost disk and processor time.',
+  }),
+  FFMPEG_PATH: setting(optional(z.string()), {
+    description: 'ffmpeg to run, version 5.1 or later.',
+    unit: 'path or name',
+    default: 'ffmpeg on PATH',
+    reason: 'The distribution keeps it patched.',
+  }),
+  FFPROBE_PATH: setting(optional(z.string()), {
+    description: 'ffprobe to run, of the same version.',
+    unit: 'path or name',
+    default: 'beside FFMPEG_PATH, else ffprobe on PATH',
+    reason: 'The two belong together.',
+  }),
+  LOG_LEVEL: setting(
+    oneOf('info', ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']),
+    {
+      description: 'Least important messages that are logged.',
+      unit: 'trace, debug, info, warn, error, fatal or silent',
+      reason: 'One line for each step of a video.',
+    },
+  ),
+  LOG_FORMAT: setting(optional(z.enum(['pretty', 'json'], 'must be pretty or json')), {
+    description: 'Log lines for people or for machines.',
+    unit: 'pretty or json',
+    default: 'pretty in a terminal and under `npm start`, else json',
+    reason: 'Each reader gets what it can read.',
+  }),
+} as const satisfies Record<string, Setting>;
+
+/** Name of a setting. */
+export type SettingName = keyof typeof SETTINGS;
+
+/** All settings as read, each of its own type. */
+export type SettingValues = {
+  readonly [Name in SettingName]: z.output<(typeof SETTINGS)[Name]['schema']>;
+};
+
+type Facts = Omit<Setting, 'schema' | 'default'> & { readonly default?: string };
+
+function setting<Schema extends z.ZodType>(schema: Schema, facts: Facts) {
+  const value = schema.safeParse(undefined).data as string | number | boolean | undefined;
+  return { ...facts, default: facts.default ?? String(value ?? 'none'), schema };
+}
+
+function text(fallback: string) {
+  return z.string().default(fallback);
+}
+
+function optional<Schema extends z.ZodType>(schema: Schema) {
+  return schema.optional();
+}
+
+function integer(fallback: number, min: number, max = Number.MAX_SAFE_INTEGER) {
+  const range = max === Number.MAX_SAFE_INTEGER ? `of at least ${min}` : `from ${min} to ${max}`;
+  const message = `must be a whole number ${range}`;
+  return z
+    .string()
+    .regex(/^\d{1,16}$/, message)
+    .transform(Number)
+    .refine((value) => value >= min && value <= max, message)
+    .default(fallback);
+}
+
+function port(fallback: number) {
+  return integer(fallback, 1, 65_535);
+}
+
+function boolean(fallback: boolean) {
+  return z
+    .string()
+    .regex(/^(true|false|1|0|yes|no)$/i, 'must be true or false')
+    .transform((value) => /^(true|1|yes)$/i.test(value))
+    .default(fallback);
+}
+
+function oneOf<const Choice extends string>(fallback: NoInfer<Choice>, choices: readonly Choice[]) {
+  return z.enum(choices, `must be one of ${choices.join(', ')}`).default(() => fallback);
+}
+
+function list() {
+  return z
+    .string()
+    .default('')
+    .transform((value) =>
+      value
+        .split(',')
+        .map((item) => item.trim())
+        .filter((item) => item !== ''),
+    );
+}
+
+function secret(minLength: number) {
+  const message = `must have at least ${minLength} characters and no spaces`;
+  return z.string().min(minLength, message).regex(/^\S+$/, message);
+}
+
+function httpUrl() {
+  return z
+    .url({ protocol: /^https?$/, error: 'must be a URL that begins with http:// or https://' })
+    .transform((value) => value.replace(/\/+$/, ''));
+}
+
+function postgresUrl() {
+  return z.url({
+    protocol: /^postgres(ql)?$/,
+    error: 'must be a URL that begins with postgresql://',
+  });
+}
+
+function hostAndPort() {
+  return z.string().regex(/^(\[[0-9a-f:.]+\]|[^\s:/]+):\d{1,5}$/i, 'must be host:port');
+}

@@ -1,0 +1,57 @@
+import { AppError } from '../domain/errors.ts';
+import type { EntityManager, MikroORM } from './orm.ts';
+
+/** The door to PostgreSQL: every piece of work gets an EntityManager of its own. */
+export interface Database {
+  /** @throws `database-unavailable` when the server cannot be reached; other errors pass untouched */
+  run<T>(work: (em: EntityManager) => Promise<T>): Promise<T>;
+  /** Like `run`, in one transaction. */
+  transact<T>(work: (em: EntityManager) => Promise<T>): Promise<T>;
+  isReachable(): Promise<boolean>;
+  close(): Promise<void>;
+}
+
+/** Wraps an open ORM; `close` closes it. */
+export function createDatabase(orm: MikroORM): Database {
+  return {
+    run: (work) => translateFaults(() => work(orm.em.fork())),
+    transact: (work) => translateFaults(() => orm.em.fork().transactional(work)),
+    async isReachable() {
+      try {
+        await orm.em.fork().execute('select 1');
+        return true;
+      } catch {
+        return false;
+      }
+    },
+    close: () => orm.close(true),
+  };
+}
+
+async function translateFaults<T>(work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    if (error instanceof AppError || !isUnreachable(error)) throw error;
+    throw new AppError('database-unavailable', {}, { cause: error });
+  }
+}
+
+/** Errors of the socket, and what PostgreSQL says when it stops, starts or has no connection left. */
+const UNREACHABLE_CODES: readonly string[] = [
+  ...['ECONNREFUSED', 'ECONNRESET', 'ENOTFOUND', 'EAI_AGAIN', 'EPIPE', 'ETIMEDOUT', 'EHOSTUNREACH', 'ENETUNREACH', 'ENOENT'],
+  ...['57P01', '57P02', '57P03', '53300', '08000', '08001', '08003', '08004', '08006'],
+];
+/** pg gives these without a code. */
+const UNREACHABLE_MESSAGES = /Connection terminated|Connection ended|timeout exceeded when trying to connect|Client has encountered a connection error/;
+
+function isUnreachable(error: unknown): boolean {
+  for (let current: unknown = error, depth = 0; current instanceof Error && depth < 5; depth += 1) {
+    const code = (current as Error & { code?: unknown }).code;
+    if (typeof code === 'string' && UNREACHABLE_CODES.includes(code)) return true;
+    if (UNREACHABLE_MESSAGES.test(current.message)) return true;
+    if (current instanceof AggregateError && current.errors.some(isUnreachable)) return true;
+    current = (current as Error & { previous?: unknown }).previous ?? current.cause;
+  }
+  return false;
+}

@@ -1,0 +1,61 @@
+import { defineEntity, p } from '@mikro-orm/core';
+import { PIECE_KINDS } from '../../domain/video.ts';
+import { Video } from './video.ts';
+import { VideoRun } from './video-run.ts';
+
+/** What a finished piece was measured to be; which of it is there depends on the kind. */
+export interface PieceFacts {
+  readonly frames?: number;
+  readonly durationSeconds?: number;
+  readonly bitrateBps?: number;
+  readonly codecs?: string;
+  readonly widthPx?: number;
+  readonly heightPx?: number;
+}
+
+/** The work ledger: one row per finished, verified piece. Whoever commits first wins; a row is never altered. */
+const PieceSchema = defineEntity({
+  name: 'Piece',
+  tableName: 'pieces',
+  properties: {
+    id: p.integer().primary(),
+    videoId: () => p.manyToOne(Video).mapToPk().fieldName('video_id').deleteRule('cascade'),
+    sourceSha256: p.text(),
+    name: p.text(),
+    kind: p.enum(PIECE_KINDS),
+    recipe: p.text(),
+    objectKey: p.text().index('pieces_object_key_index'),
+    sizeBytes: p.bigint('number').check('size_bytes > 0'),
+    sha256: p.text(),
+    toolVersion: p.text(),
+    facts: p.json().$type<PieceFacts>(),
+    createdAt: p.datetime().defaultRaw('now()').$type<Date>(),
+  },
+  uniques: [{ name: 'pieces_key_unique', properties: ['videoId', 'sourceSha256', 'name', 'recipe'] }],
+});
+
+export class Piece extends PieceSchema.class {}
+PieceSchema.setClass(Piece);
+
+/** Counts how often a run has tried a piece, so that giving up does not depend on Temporal's attempts. */
+const PieceAttemptSchema = defineEntity({
+  name: 'PieceAttempt',
+  tableName: 'piece_attempts',
+  properties: {
+    id: p.integer().primary(),
+    videoRunId: () => p.manyToOne(VideoRun).mapToPk().fieldName('video_run_id').deleteRule('cascade'),
+    name: p.text(),
+    /** Starts in a row that came to no end of their own: the worker died. */
+    unendedStarts: p.integer().default(0),
+    /** Ends for which the encoder itself was at fault. */
+    encoderFaults: p.integer().default(0),
+    /** Times in a row that something killed the encoder. */
+    kills: p.integer().default(0),
+    /** When the present wait for the platform began. */
+    platformFaultSince: p.datetime().nullable().$type<Date>(),
+  },
+  uniques: [{ name: 'piece_attempts_key_unique', properties: ['videoRunId', 'name'] }],
+});
+
+export class PieceAttempt extends PieceAttemptSchema.class {}
+PieceAttemptSchema.setClass(PieceAttempt);

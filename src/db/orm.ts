@@ -1,0 +1,56 @@
+import { fileURLToPath } from 'node:url';
+import { Migrator } from '@mikro-orm/migrations';
+import { defineConfig, type EntityManager, MikroORM } from '@mikro-orm/postgresql';
+import { ApiKey } from './entities/api-key.ts';
+import { Category } from './entities/category.ts';
+import { Comment } from './entities/comment.ts';
+import { Piece, PieceAttempt } from './entities/piece.ts';
+import { Playlist, PlaylistItem } from './entities/playlist.ts';
+import { Session } from './entities/session.ts';
+import { Thumbnail } from './entities/thumbnail.ts';
+import { User } from './entities/user.ts';
+import { VideoRun } from './entities/video-run.ts';
+import { VideoStream } from './entities/video-stream.ts';
+import { Video } from './entities/video.ts';
+
+const ENTITIES = [
+  User,
+  ApiKey,
+  Session,
+  Category,
+  Video,
+  VideoRun,
+  VideoStream,
+  Thumbnail,
+  Piece,
+  PieceAttempt,
+  Playlist,
+  PlaylistItem,
+  Comment,
+];
+
+export interface OrmOptions {
+  readonly databaseUrl: string;
+  /** Connections that this process may hold. */
+  readonly poolSize?: number;
+}
+
+/** Opens a pool on the product's database. Nothing is migrated; the caller closes it. */
+export async function openOrm({ databaseUrl, poolSize = 8 }: OrmOptions): Promise<MikroORM> {
+  return MikroORM.init(
+    defineConfig({
+      clientUrl: databaseUrl,
+      entities: ENTITIES,
+      extensions: [Migrator],
+      forceUtcTimezone: true,
+      pool: { min: 0, max: poolSize },
+      migrations: {
+        path: fileURLToPath(new URL('migrations', import.meta.url)),
+        glob: '*.ts',
+        snapshot: false,
+      },
+    }),
+  );
+}
+
+export type { EntityManager, MikroORM };

@@ -1,0 +1,120 @@
+import { defaultThumbnailIndex } from '../domain/thumbnail-times.ts';
+import type { VideoId } from '../domain/ids.ts';
+import type { Output } from '../domain/video.ts';
+import { Thumbnail } from './entities/thumbnail.ts';
+import { VideoStream } from './entities/video-stream.ts';
+import type { EntityManager } from './orm.ts';
+
+/** What a version of a video is made of: its streams and its thumbnails. */
+export interface StreamFacts {
+  readonly objectKey: string;
+  readonly sizeBytes: number;
+  readonly sha256: string;
+  readonly widthPx: number;
+  readonly heightPx: number;
+  readonly bitrateBps: number;
+  readonly durationSeconds: number;
+  readonly codecs: string;
+}
+
+/** Enters one output of a version. The same output again is the same row: a step may run twice. */
+export async function saveStream(
+  tx: EntityManager,
+  videoId: VideoId,
+  version: number,
+  output: Output,
+  facts: StreamFacts,
+): Promise<void> {
+  await tx.upsert(
+    VideoStream,
+    { videoId, version, output, ...facts },
+    { onConflictFields: ['videoId', 'version', 'output'], onConflictExcludeFields: ['createdAt'] },
+  );
+}
+
+export async function listStreams(
+  em: EntityManager,
+  videoId: VideoId,
+  version: number,
+): Promise<readonly (StreamFacts & { readonly output: Output })[]> {
+  const rows = await em.find(VideoStream, { videoId, version }, { refresh: true });
+  return rows.map(({ output, objectKey, sizeBytes, sha256, widthPx, heightPx, bitrateBps, durationSeconds, codecs }) => ({
+    output,
+    objectKey,
+    sizeBytes,
+    sha256,
+    widthPx,
+    heightPx,
+    bitrateBps,
+    durationSeconds,
+    codecs,
+  }));
+}
+
+export interface ThumbnailFacts {
+  readonly timestampSeconds: number;
+  readonly objectKey: string;
+  readonly sizeBytes: number;
+  readonly sha256: string;
+}
+
+/** Replaces the thumbnails of a version by these; the middle one is the default. */
+export async function saveThumbnails(
+  tx: EntityManager,
+  videoId: VideoId,
+  version: number,
+  thumbnails: readonly ThumbnailFacts[],
+): Promise<void> {
+  await tx.nativeDelete(Thumbnail, { videoId, version });
+  const chosen = defaultThumbnailIndex(thumbnails.length);
+  await tx.insertMany(
+    Thumbnail,
+    thumbnails.map((facts, position) => ({ ...facts, videoId, version, position, isDefault: position === chosen })),
+  );
+}
+
+/** Marks all versions but one as old: they go when their grace has passed. */
+export async function retireOtherVersions(tx: EntityManager, videoId: VideoId, version: number): Promise<void> {
+  for (const table of ['video_streams', 'thumbnails']) {
+    await tx.execute(
+      `update ${table} set retired_at = now() where video_id = ? and version <> ? and retired_at is null`,
+      [videoId, version],
+      'run',
+    );
+  }
+}
+
+/** Takes one version's rows out; returns their object keys, which may have other owners still. */
+export async function removeVersion(tx: EntityManager, videoId: VideoId, version: number): Promise<readonly string[]> {
+  return removeRows(tx, 'video_id = ? and version = ?', [videoId, version]);
+}
+
+/** Takes out the rows of versions that were retired before a moment; returns their object keys. */
+export async function removeRetired(tx: EntityManager, videoId: VideoId, before: Date): Promise<readonly string[]> {
+  return removeRows(tx, 'video_id = ? and retired_at < ?', [videoId, before]);
+}
+
+/** Videos that have something retired before a moment, oldest id first. */
+export async function findVideosWithRetired(
+  em: EntityManager,
+  before: Date,
+  limit: number,
+): Promise<readonly VideoId[]> {
+  const rows = await em.execute<{ video_id: number }[]>(
+    `select distinct video_id from video_streams where retired_at < ? order by video_id limit ?`,
+    [before, limit],
+  );
+  return rows.map((row) => row.video_id as VideoId);
+}
+
+async function removeRows(tx: EntityManager, where: string, values: unknown[]): Promise<readonly string[]> {
+  const keys: string[] = [];
+  for (const table of ['video_streams', 'thumbnails']) {
+    const rows = await tx.execute<{ object_key: string }[]>(
+      `delete from ${table} where ${where} returning object_key`,
+      values,
+    );
+    keys.push(...rows.map((row) => row.object_key));
+  }
+  return keys;
+}

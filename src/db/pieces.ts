@@ -1,0 +1,200 @@
+import type { EntityManager } from './orm.ts';
+import type { VideoId } from '../domain/ids.ts';
+import type { Piece as PieceName } from '../domain/recipe.ts';
+import type { PieceKind } from '../domain/video.ts';
+import { Piece, type PieceFacts } from './entities/piece.ts';
+
+/** The work ledger: what is proven done, and how often what is not was tried. */
+export interface FinishedPiece {
+  readonly id: number;
+  readonly name: string;
+  readonly kind: PieceKind;
+  readonly objectKey: string;
+  readonly sizeBytes: number;
+  readonly sha256: string;
+  readonly facts: PieceFacts;
+}
+
+/** A video and the very bytes that its pieces were made from. */
+export interface PieceOwner {
+  readonly videoId: VideoId;
+  readonly sourceSha256: string;
+}
+
+/** Which of the wanted pieces are finished, by name. A piece made by another recipe does not count. */
+export async function findPieces(
+  em: EntityManager,
+  owner: PieceOwner,
+  wanted: readonly PieceName[],
+): Promise<ReadonlyMap<string, FinishedPiece>> {
+  if (wanted.length === 0) return new Map();
+  const recipes = new Map(wanted.map((piece) => [piece.name, piece.recipe]));
+  const rows = await em.find(
+    Piece,
+    { videoId: owner.videoId, sourceSha256: owner.sourceSha256, name: { $in: [...recipes.keys()] } },
+    { refresh: true },
+  );
+  return new Map(rows.filter((row) => recipes.get(row.name) === row.recipe).map((row) => [row.name, toFinished(row)]));
+}
+
+/**
+ * Enters a finished piece; whoever commits first wins.
+ * @returns the row that counts, which is another's when this one came second
+ */
+export async function recordPiece(
+  tx: EntityManager,
+  owner: PieceOwner,
+  piece: PieceName,
+  made: Omit<FinishedPiece, 'id' | 'name' | 'kind'> & { readonly toolVersion: string },
+): Promise<FinishedPiece> {
+  await tx.execute(
+    `insert into pieces (video_id, source_sha256, name, kind, recipe, object_key, size_bytes, sha256, tool_version, facts)
+     values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) on conflict (video_id, source_sha256, name, recipe) do nothing`,
+    [
+      owner.videoId,
+      owner.sourceSha256,
+      piece.name,
+      piece.kind,
+      piece.recipe,
+      made.objectKey,
+      made.sizeBytes,
+      made.sha256,
+      made.toolVersion,
+      JSON.stringify(made.facts),
+    ],
+    'run',
+  );
+  const row = await tx.findOneOrFail(
+    Piece,
+    { videoId: owner.videoId, sourceSha256: owner.sourceSha256, name: piece.name, recipe: piece.recipe },
+    { refresh: true },
+  );
+  return toFinished(row);
+}
+
+/** Takes a row out whose object is no longer there or no longer what it was; the piece is made anew. */
+export async function forgetPiece(em: EntityManager, piece: FinishedPiece): Promise<void> {
+  await em.nativeDelete(Piece, { id: piece.id, objectKey: piece.objectKey });
+}
+
+/** Takes the pieces of some kinds out of the ledger; returns their object keys, which may have other owners still. */
+export async function removePieces(
+  tx: EntityManager,
+  videoId: VideoId,
+  kinds: readonly PieceKind[],
+): Promise<readonly string[]> {
+  const rows = await tx.execute<{ object_key: string }[]>(
+    `delete from pieces where video_id = ? and kind = any(?) returning object_key`,
+    [videoId, toPgArray(kinds)],
+  );
+  return rows.map((row) => row.object_key);
+}
+
+/** Takes out the pieces of these objects that no version is made of any more, so that the objects can go. */
+export async function forgetUnnamedOutputs(
+  tx: EntityManager,
+  videoId: VideoId,
+  keys: readonly string[],
+): Promise<void> {
+  await tx.execute(
+    `delete from pieces where video_id = ? and object_key = any(?)
+        and not exists (select 1 from video_streams where video_streams.object_key = pieces.object_key)
+        and not exists (select 1 from thumbnails where thumbnails.object_key = pieces.object_key)`,
+    [videoId, toPgArray(keys)],
+    'run',
+  );
+}
+
+/** Takes out every piece of a video that no version is made of; returns their object keys. */
+export async function removeUnpublishedPieces(tx: EntityManager, videoId: VideoId): Promise<readonly string[]> {
+  const rows = await tx.execute<{ object_key: string }[]>(
+    `delete from pieces where video_id = ?
+        and not exists (select 1 from video_streams where video_streams.object_key = pieces.object_key)
+        and not exists (select 1 from thumbnails where thumbnails.object_key = pieces.object_key)
+     returning object_key`,
+    [videoId],
+  );
+  return rows.map((row) => row.object_key);
+}
+
+/** Of these keys, those that no row names any more: only they may be deleted. */
+export async function withoutOwner(tx: EntityManager, keys: readonly string[]): Promise<readonly string[]> {
+  if (keys.length === 0) return [];
+  const rows = await tx.execute<{ key: string }[]>(
+    `select key from unnest(?::text[]) as candidate(key)
+      where not exists (select 1 from pieces where object_key = key)
+        and not exists (select 1 from video_streams where object_key = key)
+        and not exists (select 1 from thumbnails where object_key = key)
+        and not exists (select 1 from videos where 'videos/original/' || stored_name = key)`,
+    [toPgArray(keys)],
+  );
+  return rows.map((row) => row.key);
+}
+
+export interface AttemptCounts {
+  /** Starts in a row, this one included, that came to no end. */
+  readonly unendedStarts: number;
+  readonly encoderFaults: number;
+  readonly kills: number;
+  readonly platformFaultSince: Date | null;
+}
+
+/** Counts a start before anything is done, so that a worker that dies has left its mark. */
+export async function countStart(em: EntityManager, videoRunId: number, name: string): Promise<AttemptCounts> {
+  const rows = await em.execute<AttemptRow[]>(
+    `insert into piece_attempts (video_run_id, name, unended_starts) values (?, ?, 1)
+       on conflict (video_run_id, name) do update set unended_starts = piece_attempts.unended_starts + 1
+     returning unended_starts, encoder_faults, kills, platform_fault_since`,
+    [videoRunId, name],
+  );
+  return toCounts(rows[0]);
+}
+
+/** How a start came to an end. `planned`: success, cancellation or a worker that is stopped. */
+export type AttemptEnd = 'planned' | 'encoder-fault' | 'killed' | 'platform-fault';
+
+/** Counts an end. Kills count only in a row; the wait for the platform begins with its first fault in a row. */
+export async function countEnd(
+  em: EntityManager,
+  videoRunId: number,
+  name: string,
+  end: AttemptEnd,
+): Promise<AttemptCounts> {
+  const rows = await em.execute<AttemptRow[]>(
+    `update piece_attempts set unended_starts = 0,
+        encoder_faults = encoder_faults + case when ? then 1 else 0 end,
+        kills = case when ? then kills + 1 when ? then kills else 0 end,
+        platform_fault_since = case when ? then coalesce(platform_fault_since, now()) end
+      where video_run_id = ? and name = ?
+     returning unended_starts, encoder_faults, kills, platform_fault_since`,
+    [end === 'encoder-fault', end === 'killed', end === 'planned', end === 'platform-fault', videoRunId, name],
+  );
+  return toCounts(rows[0]);
+}
+
+interface AttemptRow {
+  unended_starts: number;
+  encoder_faults: number;
+  kills: number;
+  platform_fault_since: Date | string | null;
+}
+
+function toCounts(row: AttemptRow | undefined): AttemptCounts {
+  return {
+    unendedStarts: row?.unended_starts ?? 0,
+    encoderFaults: row?.encoder_faults ?? 0,
+    kills: row?.kills ?? 0,
+    platformFaultSince: row?.platform_fault_since ? new Date(row.platform_fault_since) : null,
+  };
+}
+
+/** PostgreSQL's array literal; the values here hold no quotes or backslashes, and those that could are escaped. */
+function toPgArray(values: readonly string[]): string {
+  return `{${values.map((value) => `"${value.replaceAll(/["\\]/g, String.raw`\$&`)}"`).join(',')}}`;
+}
+
+function toFinished(row: Piece): FinishedPiece {
+  const { id, name, kind, objectKey, sizeBytes, sha256, facts } = row;
+  return { id, name, kind, objectKey, sizeBytes, sha256, facts };
+}
+

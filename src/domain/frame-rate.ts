@@ -1,0 +1,59 @@
+/** A frame rate as a fraction, since 29.97 is 30000/1001 and nothing else. */
+export interface FrameRate {
+  readonly num: number;
+  readonly den: number;
+}
+
+const STANDARD_RATES: readonly FrameRate[] = [
+  { num: 24000, den: 1001 },
+  { num: 24, den: 1 },
+  { num: 25, den: 1 },
+  { num: 30000, den: 1001 },
+  { num: 30, den: 1 },
+  { num: 50, den: 1 },
+  { num: 60000, den: 1001 },
+  { num: 60, den: 1 },
+];
+const SNAP_WITHIN = 0.005;
+const FASTEST = 60;
+const SLOWEST_PLAUSIBLE = 1;
+const FASTEST_PLAUSIBLE = 120;
+
+export function framesPerSecond(rate: FrameRate): number {
+  return rate.num / rate.den;
+}
+
+export interface MeasuredRates {
+  /** What the container says on average; 1000/1 on some real FLV and Matroska files. */
+  readonly average: FrameRate | null;
+  /** What the container says per frame; 120/1 on some phones' clips with a variable rate. */
+  readonly nominal: FrameRate | null;
+  /** Counted packets over duration. */
+  readonly counted: number | null;
+}
+
+/**
+ * The constant rate that every rendition gets: the measured one, snapped to a standard rate within 0.5 %, at most 60.
+ * Lower natural rates (10, 12, 15) stay as they are. 25 when nothing is known.
+ */
+export function chooseFrameRate(measured: MeasuredRates): FrameRate {
+  const candidates = [measured.average, measured.nominal].map((rate) => (rate === null ? null : framesPerSecond(rate)));
+  const usable = [...candidates, measured.counted].find(
+    (rate) => rate !== null && rate >= SLOWEST_PLAUSIBLE && rate <= FASTEST_PLAUSIBLE,
+  );
+  return snap(Math.min(usable ?? 25, FASTEST));
+}
+
+function snap(rate: number): FrameRate {
+  const nearest = STANDARD_RATES.toSorted(
+    (a, b) => Math.abs(framesPerSecond(a) - rate) - Math.abs(framesPerSecond(b) - rate),
+  )[0];
+  if (nearest !== undefined && isNear(rate, framesPerSecond(nearest))) return nearest;
+  const whole = Math.round(rate);
+  if (whole >= 1 && isNear(rate, whole)) return { num: whole, den: 1 };
+  return { num: Math.round(rate * 1000), den: 1000 };
+}
+
+function isNear(rate: number, standard: number): boolean {
+  return Math.abs(rate - standard) / standard <= SNAP_WITHIN;
+}

@@ -1,0 +1,78 @@
+import { AppError } from './errors.ts';
+import { isId, type VideoId } from './ids.ts';
+import { MAX_THUMBNAILS } from './thumbnail-times.ts';
+import { PROFILES, type Profile } from './video.ts';
+
+/** Who starts a run for a video that waits for one; such a run does nothing once the video no longer waits. */
+export const ORIGINS = ['upload', 'recover'] as const;
+export type Origin = (typeof ORIGINS)[number];
+
+/**
+ * Input of `ProcessVideo`: one small object that a person can type, as in `{"videoId": 42}`.
+ *
+ * Without more it is a retry where no version is published, else a reprocess.
+ */
+export interface ProcessVideoInput {
+  readonly videoId: VideoId;
+  readonly origin?: Origin;
+  readonly profile?: Profile;
+  /** Budget of one piece of work, instead of the server's setting. */
+  readonly timeoutSeconds?: number;
+  /** Instead of those asked for at the upload. */
+  readonly thumbnailTimestamps?: readonly number[];
+}
+
+export const LONGEST_TIMEOUT_SECONDS = 7 * 24 * 3600;
+
+/** @throws `invalid-workflow-input` with a sentence that names the field; unknown fields are refused, since they are typing errors */
+export function parseProcessVideoInput(raw: unknown): ProcessVideoInput {
+  const input = requireObject(raw);
+  const known: Record<keyof ProcessVideoInput, (value: unknown) => boolean> = {
+    videoId: isId,
+    origin: isOneOf(ORIGINS),
+    profile: isOneOf(PROFILES),
+    timeoutSeconds: (value) => isNumberBetween(value, 1, LONGEST_TIMEOUT_SECONDS),
+    thumbnailTimestamps: isTimestampList,
+  };
+  for (const [name, value] of Object.entries(input)) {
+    if (!Object.hasOwn(known, name)) refuse(`"${name}" is not a field of the input.`);
+    if (!known[name as keyof ProcessVideoInput](value)) refuse(`"${name}" has a value that it cannot have.`);
+  }
+  if (!Object.hasOwn(input, 'videoId')) refuse('"videoId" is missing, as in {"videoId": 42}.');
+  return input as unknown as ProcessVideoInput;
+}
+
+/** Input of `DeleteVideo`: `{"videoId": 42}`. @throws `invalid-workflow-input` */
+export function parseDeleteVideoInput(raw: unknown): { readonly videoId: VideoId } {
+  const input = requireObject(raw);
+  if (Object.keys(input).length !== 1 || !isId(input['videoId'])) refuse('The input is {"videoId": 42} and nothing else.');
+  return input as unknown as { readonly videoId: VideoId };
+}
+
+function requireObject(raw: unknown): Record<string, unknown> {
+  if (typeof raw !== 'object' || raw === null || Array.isArray(raw)) {
+    refuse('The input is a JSON object, as in {"videoId": 42}.');
+  }
+  return raw as Record<string, unknown>;
+}
+
+function isOneOf(values: readonly string[]): (value: unknown) => boolean {
+  return (value) => typeof value === 'string' && values.includes(value);
+}
+
+function isNumberBetween(value: unknown, least: number, most: number): boolean {
+  return typeof value === 'number' && value >= least && value <= most;
+}
+
+function isTimestampList(value: unknown): boolean {
+  return (
+    Array.isArray(value) &&
+    value.length >= 1 &&
+    value.length <= MAX_THUMBNAILS &&
+    value.every((time) => typeof time === 'number' && Number.isFinite(time) && time >= 0)
+  );
+}
+
+function refuse(detail: string): never {
+  throw new AppError('invalid-workflow-input', { detail });
+}

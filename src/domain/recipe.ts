@@ -1,0 +1,92 @@
+import type { Chunk, EncodingPlan } from './encoding-plan.ts';
+import type { RenditionPlan } from './rendition-ladder.ts';
+import type { RunSettings } from './run-settings.ts';
+import type { PieceKind, Quality } from './video.ts';
+
+/**
+ * Names and recipes of the pieces of work.
+ *
+ * A piece is done when the ledger has a row with its name and recipe for this video and this source. The recipe is readable
+ * text of everything that shapes the bytes, except the number of threads: x264's headers do not depend on it. Change
+ * `RECIPE_VERSION` when the same parameters would give other bytes.
+ */
+export const RECIPE_VERSION = 1;
+
+export interface Piece {
+  readonly kind: PieceKind;
+  /** Unique among the pieces of one video: `chunk/0/720p`, `audio`, `rendition/720p`, `copy`, `thumbnail/2`. */
+  readonly name: string;
+  readonly recipe: string;
+}
+
+type RecipeSettings = Pick<RunSettings, 'preset'>;
+
+export function copyPiece(plan: EncodingPlan): Piece {
+  return { kind: 'copy', name: 'copy', recipe: join([source(plan), audio(plan)]) };
+}
+
+export function chunkPiece(
+  plan: EncodingPlan,
+  chunk: Chunk,
+  rendition: RenditionPlan,
+  settings: RecipeSettings,
+): Piece {
+  return {
+    kind: 'chunk',
+    name: `chunk/${chunk.index}/${rendition.quality}`,
+    recipe: join([picture(plan, rendition, settings), `frames=${chunk.firstFrame}-${chunk.endFrame}`]),
+  };
+}
+
+export function audioPiece(plan: EncodingPlan): Piece {
+  return { kind: 'audio', name: 'audio', recipe: join([audio(plan), `origin=${plan.originSeconds}`, `end=${plan.durationSeconds}`]) };
+}
+
+export function renditionPiece(plan: EncodingPlan, rendition: RenditionPlan, settings: RecipeSettings): Piece {
+  return {
+    kind: 'rendition',
+    name: `rendition/${rendition.quality}`,
+    recipe: join([
+      picture(plan, rendition, settings),
+      `grid=${plan.chunks.map((chunk) => chunk.endFrame).join('+')}`,
+      audio(plan),
+    ]),
+  };
+}
+
+export function thumbnailPiece(plan: EncodingPlan, index: number, from: Quality): Piece {
+  return {
+    kind: 'thumbnail',
+    name: `thumbnail/${index}`,
+    recipe: join([`at=${plan.thumbnailTimes[index] ?? 0}`, `from=${from}`, source(plan)]),
+  };
+}
+
+/** The rendition that pictures are taken from: large enough to look good, the smaller the cheaper. */
+export function pictureSource(plan: EncodingPlan): Quality {
+  const chosen = plan.renditions[1] ?? plan.renditions[0];
+  if (chosen === undefined) throw new Error('a plan has at least one rendition');
+  return chosen.quality;
+}
+
+function source(plan: EncodingPlan): string {
+  return `video=${plan.video.streamIndex} origin=${plan.originSeconds}`;
+}
+
+function audio(plan: EncodingPlan): string {
+  return plan.audio === null ? 'audio=none' : `audio=${plan.audio.streamIndex} aac=128k`;
+}
+
+function picture(plan: EncodingPlan, rendition: RenditionPlan, settings: RecipeSettings): string {
+  const rate = rendition.rateControl;
+  const spend = rate.kind === 'abr' ? `abr=${rate.bitrateBps}` : `crf=${rate.crf}`;
+  const filters = `${plan.video.interlaced ? ' bwdif' : ''}${plan.video.toneMap ? ' tonemap' : ''} matrix=${plan.video.colorMatrix}`;
+  return (
+    `${source(plan)}${filters} size=${rendition.widthPx}x${rendition.heightPx} fps=${plan.frameRate.num}/${plan.frameRate.den} ` +
+    `gop=${plan.gopFrames} preset=${settings.preset} ${spend} maxrate=${rate.maxrateBps} bufsize=${rate.bufsizeBps}`
+  );
+}
+
+function join(parts: readonly string[]): string {
+  return [`v${RECIPE_VERSION}`, ...parts].join(' ');
+}

@@ -1,0 +1,18 @@
+import type { Profile } from './video.ts';
+
+/**
+ * What a run needs to know of the settings, taken when it is claimed and kept in its history.
+ *
+ * A workflow cannot read the environment, and a run must not change its mind in the middle.
+ */
+export interface RunSettings {
+  readonly profile: Profile;
+  readonly crf: number;
+  readonly preset: string;
+  /** Budget of one piece of work: tool time only, queueing and transfers not counted. */
+  readonly timeoutSeconds: number;
+  readonly maxDurationSeconds: number;
+  /** Asked for by the uploader; null means 0, 25, 50 and 75 %. */
+  readonly thumbnailTimestamps: readonly number[] | null;
+  readonly platformFaultPatienceSeconds: number;
+}

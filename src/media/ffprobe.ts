@@ -1,0 +1,151 @@
+import { stat } from 'node:fs/promises';
+import path from 'node:path';
+
+import { AppError } from '../domain/errors.ts';
+import type { MediaInfo } from '../domain/media-info.ts';
+import { classifyFailure } from './classify-failure.ts';
+import { UPLOAD_INPUT_FLAGS } from './input-flags.ts';
+import { isPlausible, type PacketScan, parseProbe, type ProbeOutput } from './parse-probe.ts';
+import { ProcessFailure } from './process-failure.ts';
+import { runProcess } from './run-process.ts';
+
+export interface ProbeOptions {
+  /** Absolute. */
+  readonly ffprobePath: string;
+  /** Time for ffprobe itself. */
+  readonly timeoutMs: number;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** Only what `parseProbe` reads: a title of megabytes never comes here. */
+const SHOWN_ENTRIES = [
+  'format=format_name,start_time,duration,size',
+  'format_tags=major_brand',
+  'stream=index,codec_type,codec_name,profile,width,height,pix_fmt,bits_per_raw_sample,sample_aspect_ratio,avg_frame_rate,' +
+    'r_frame_rate,start_time,duration,nb_frames,field_order,color_range,color_space,color_transfer,color_primaries,bit_rate,' +
+    'channels,sample_rate',
+  'stream_tags=rotate,DURATION',
+  'stream_disposition=default,attached_pic,timed_thumbnails',
+  'stream_side_data=rotation',
+].join(':');
+
+/** A video with so few bytes for its length is counted: it may be a gap between two frames. */
+const SPARSE_SECONDS = 600;
+const SPARSE_BYTES_PER_SECOND = 1000;
+
+/**
+ * Reads what a source is, treating it as hostile. The file must be complete; its name is one of ours, absolute.
+ *
+ * Where the headers do not tell the length or a plausible rate of the picture, its packets are counted.
+ * @throws `source-empty`, `source-unreadable`, `source-format-not-allowed`, `source-too-many-streams`,
+ *   `source-too-large-picture`, `source-has-no-video`, `source-codec-unsupported`, `processing-timeout`
+ */
+export async function probeFile(file: string, options: ProbeOptions): Promise<MediaInfo> {
+  if (!path.isAbsolute(file)) throw new Error(`tools get absolute paths only: ${file}`);
+  const { size } = await stat(file);
+  if (size === 0) throw new AppError('source-empty');
+
+  const startedAt = performance.now();
+  const probe = await readHeaders(file, options);
+  const info = parseProbe(probe);
+  if (!needsScan(info)) return info;
+
+  const timeoutMs = options.timeoutMs - (performance.now() - startedAt);
+  try {
+    const scan = await scanPackets(file, info.video.index, { ...options, timeoutMs });
+    return scan === undefined ? info : parseProbe(probe, scan);
+  } catch (error) {
+    // Counting reads the whole file. Too large for the time: what the headers say has to do.
+    if (isTimeout(error) && info.durationSeconds !== null) return info;
+    throw error;
+  }
+}
+
+function isTimeout(error: unknown): boolean {
+  return error instanceof AppError && error.code === 'processing-timeout';
+}
+
+function needsScan({ video, audio, durationSeconds, sizeBytes }: MediaInfo): boolean {
+  if (durationSeconds === null) return true;
+  // The container's length may be that of the sound.
+  if (video.durationSeconds === null && audio !== null) return true;
+  if (!isPlausible(video.averageFrameRate) && !isPlausible(video.nominalFrameRate) && video.frameCount === null) return true;
+  const isSparse = durationSeconds > SPARSE_SECONDS && sizeBytes / durationSeconds < SPARSE_BYTES_PER_SECOND;
+  return isSparse && video.frameCount === null;
+}
+
+async function readHeaders(file: string, options: ProbeOptions): Promise<ProbeOutput> {
+  const { stdout } = await runProbe({
+    args: ['-v', 'error', ...UPLOAD_INPUT_FLAGS, '-show_entries', SHOWN_ENTRIES, '-of', 'json', '-i', file],
+    ...options,
+  });
+  try {
+    return JSON.parse(stdout) as ProbeOutput;
+  } catch (cause) {
+    throw new AppError('source-unreadable', {}, { cause });
+  }
+}
+
+/** Counts the packets of the picture that are shown. @returns undefined where there are none with a time */
+async function scanPackets(file: string, videoIndex: number, options: ProbeOptions): Promise<PacketScan | undefined> {
+  let frames = 0;
+  let firstSeconds = Number.POSITIVE_INFINITY;
+  let lastSeconds = Number.NEGATIVE_INFINITY;
+  let lastLengthSeconds = 0;
+  const onStdoutLine = (line: string): void => {
+    const [time, length, flags] = line.split(',');
+    // `D`: hidden by an edit list.
+    if (flags?.includes('D') === true) return;
+    frames += 1;
+    const seconds = Number.parseFloat(time ?? '');
+    if (Number.isNaN(seconds)) return;
+    firstSeconds = Math.min(firstSeconds, seconds);
+    if (seconds < lastSeconds) return;
+    lastSeconds = seconds;
+    lastLengthSeconds = Number.parseFloat(length ?? '') || 0;
+  };
+  await runProbe({
+    args: [
+      '-v',
+      'error',
+      ...UPLOAD_INPUT_FLAGS,
+      '-select_streams',
+      String(videoIndex),
+      '-show_entries',
+      'packet=pts_time,duration_time,flags',
+      '-of',
+      'csv=p=0',
+      '-i',
+      file,
+    ],
+    onStdoutLine,
+    ...options,
+  });
+  const spanSeconds = lastSeconds - firstSeconds;
+  if (!Number.isFinite(spanSeconds)) return undefined;
+  const meanSeconds = frames > 1 ? spanSeconds / (frames - 1) : 0;
+  const durationSeconds = spanSeconds + (lastLengthSeconds > 0 ? lastLengthSeconds : meanSeconds);
+  return durationSeconds > 0 ? { frames, durationSeconds } : undefined;
+}
+
+interface ProbeRun extends ProbeOptions {
+  readonly args: readonly string[];
+  readonly onStdoutLine?: (line: string) => void;
+}
+
+async function runProbe({ args, onStdoutLine, ffprobePath, timeoutMs, signal }: ProbeRun): Promise<{ stdout: string }> {
+  try {
+    return await runProcess({ command: ffprobePath, args, onStdoutLine, signal, deadline: { budgetMs: timeoutMs } });
+  } catch (error) {
+    throw error instanceof ProcessFailure ? classifyProbeFailure(error) : error;
+  }
+}
+
+/** ffprobe that fails for no reason of the host's has met a file it cannot read. */
+function classifyProbeFailure(failure: ProcessFailure): Error {
+  const error = classifyFailure(failure, { hasFrames: false });
+  if (error instanceof AppError && error.code === 'encoder-failed') {
+    return new AppError('source-unreadable', error.details, { cause: failure });
+  }
+  return error;
+}

@@ -1,0 +1,54 @@
+import { stat } from 'node:fs/promises';
+import path from 'node:path';
+
+import { AppError } from '../domain/errors.ts';
+import { type FrameRate, framesPerSecond } from '../domain/frame-rate.ts';
+import { thumbnailArgs } from './ffmpeg-args.ts';
+import type { Ffmpeg, FfmpegRunOptions } from './ffmpeg.ts';
+
+export interface ThumbnailJob {
+  /** A finished rendition; absolute. */
+  readonly sourcePath: string;
+  readonly frameRate: FrameRate;
+  /** Of the rendition. */
+  readonly frames: number;
+  readonly timestampSeconds: number;
+  /** Absolute, ends in `.jpg`. */
+  readonly outputPath: string;
+}
+
+export interface ThumbnailFile {
+  readonly path: string;
+  /** Where it was taken: the asked time, moved to the last frame where it lay beyond. */
+  readonly timestampSeconds: number;
+  readonly sizeBytes: number;
+}
+
+/**
+ * Takes one JPEG out of a finished rendition, at the rendition's size. For time 0 it is the best of the first two seconds.
+ *
+ * Seeks to half a frame before the wanted one, so that rounding never lands behind it.
+ * @throws as `Ffmpeg.run`; `output-check-failed` when no picture came out
+ */
+export async function extractThumbnail(
+  ffmpeg: Ffmpeg,
+  job: ThumbnailJob,
+  options: FfmpegRunOptions,
+): Promise<ThumbnailFile> {
+  const rate = framesPerSecond(job.frameRate);
+  const asked = Math.floor(Math.max(0, job.timestampSeconds) * rate + 0.001);
+  const frame = Math.min(asked, Math.max(0, job.frames - 1));
+  const command = thumbnailArgs({
+    sourcePath: job.sourcePath,
+    atSeconds: Math.max(0, (frame - 0.5) / rate),
+    // The very first picture is often black. Ten a second are enough to choose from, and bound the memory.
+    chooseEvery: frame === 0 ? Math.max(1, Math.round(rate / 10)) : null,
+    outputPath: job.outputPath,
+  });
+  await ffmpeg.run(command, options);
+  const sizeBytes = await stat(job.outputPath).then(({ size }) => size, () => 0);
+  if (sizeBytes === 0) {
+    throw new AppError('output-check-failed', { detail: 'No picture came out.', file: path.basename(job.outputPath), frame });
+  }
+  return { path: job.outputPath, timestampSeconds: frame / rate, sizeBytes };
+}

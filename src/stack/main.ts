@@ -1,0 +1,27 @@
+import type { StackConfig } from '../config/env.ts';
+import { runStack } from './run-stack.ts';
+import type { StackScripts } from './stack.ts';
+
+/** What `npm start` runs. */
+await runStack(scripts);
+
+function scripts(config: StackConfig): StackScripts {
+  const host = config.host.includes(':') ? `[${config.host}]` : config.host;
+  const visit = { '0.0.0.0': '127.0.0.1', '[::]': '[::1]' }[host] ?? host;
+  return {
+    migrate: 'src/cli/migrate.ts',
+    services: [
+      {
+        name: 'api',
+        file: 'src/api/server.ts',
+        healthUrl: `http://${visit}:${config.port}/healthz`,
+        stopGraceMs: 3000,
+      },
+      {
+        name: 'worker',
+        file: 'src/workers/worker.ts',
+        stopGraceMs: 5000 + config.workerDrainSeconds * 1000,
+      },
+    ],
+  };
+}

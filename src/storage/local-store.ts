@@ -1,0 +1,214 @@
+import { randomBytes } from 'node:crypto';
+import { constants } from 'node:fs';
+import { copyFile, link, lstat, realpath, rmdir, unlink } from 'node:fs/promises';
+import { dirname, join, relative } from 'node:path';
+import { AppError } from '../domain/errors.ts';
+import { isLinkRefusal, linkNew, makeFolder, renameNew, syncFolder } from './durable-files.ts';
+import { type FileSink, openFileSink } from './file-sink.ts';
+import { hashFile } from './hash-file.ts';
+import { createIncomingFolder, ignoreMissing } from './incoming-folder.ts';
+import { listFiles } from './list-files.ts';
+import { assertKeyPrefix, assertObjectKey } from './object-key.ts';
+import type { ObjectStore, StoredObject } from './object-store.ts';
+import { readFileRange } from './read-file-range.ts';
+import { errnoOf, toStorageFault, withStorageFaults } from './storage-faults.ts';
+
+/** Never listed, never a key: keys have no segment that starts with a dot. */
+const INCOMING = '.incoming';
+
+export interface LocalStoreOptions {
+  /** Absolute. Made where it is missing. */
+  readonly root: string;
+  /** Called at named instants, so that a test can end the process there. */
+  readonly crashPoint?: (name: string) => void;
+}
+
+/**
+ * Objects as plain files below `root`, key = path.
+ *
+ * New bytes are written in `root/.incoming`, synced, and get their name by a hard link, which fails where the name is taken;
+ * then the folder is synced and the first name removed. A kill at any point leaves either nothing under the key or all of it.
+ */
+export async function createLocalStore({ root, crashPoint = () => undefined }: LocalStoreOptions): Promise<ObjectStore> {
+  const incoming = createIncomingFolder(join(root, INCOMING));
+  await withStorageFaults({ root }, () => makeFolder(incoming.path));
+  const realRoot = await realpath(root);
+
+  /** Where a key lies. A symbolic link on the way that leads out of the store is refused. */
+  const locate = async (key: string): Promise<string> => {
+    assertObjectKey(key);
+    const path = join(realRoot, key);
+    const folder = await nearestFolder(dirname(path));
+    if (!isInside(realRoot, folder)) throw new AppError('storage-unavailable', { key, reason: 'leads out of the store' });
+    return path;
+  };
+
+  /** Publishes a finished file of `incoming` and removes its first name. */
+  const publish = async (sink: FileSink, key: string): Promise<StoredObject> => {
+    try {
+      const path = await locate(key);
+      const stored = await sink.finish();
+      crashPoint('store-file-synced');
+      await name(sink.path, path, { key, sha256: stored.sha256, fallback: () => renameNew(sink.path, path) });
+      crashPoint('store-file-published');
+      return stored;
+    } finally {
+      await sink.discard();
+    }
+  };
+
+  const openSink = async (): Promise<FileSink> => {
+    await makeFolder(incoming.path);
+    return openFileSink(incoming.newPath());
+  };
+
+  const put = async (key: string, source: AsyncIterable<Uint8Array>, signal?: AbortSignal): Promise<StoredObject> => {
+    await locate(key);
+    const sink = await openSink();
+    try {
+      for await (const chunk of source) {
+        signal?.throwIfAborted();
+        await sink.write(chunk);
+      }
+      signal?.throwIfAborted();
+      return await publish(sink, key);
+    } catch (error) {
+      await sink.discard();
+      throw error;
+    }
+  };
+
+  /** The bytes of a file that stays where it is under a key: shared where the volume can, copied where not. */
+  const share = async (path: string, key: string, sha256: string, signal?: AbortSignal): Promise<void> => {
+    const fallback = async () => void (await put(key, readFileRange(path, undefined, signal), signal));
+    await name(path, await locate(key), { key, sha256, fallback });
+  };
+
+  return {
+    put: (key, source, { signal } = {}) => withStorageFaults({ key }, () => put(key, source, signal)),
+
+    putFile: (key, path, { signal } = {}) =>
+      withStorageFaults({ key }, async () => {
+        const stored = await hashFile(path, signal);
+        await share(path, key, stored.sha256, signal);
+        return stored;
+      }),
+
+    async openSink() {
+      const sink = await withStorageFaults({}, openSink);
+      return {
+        write: (chunk) => withStorageFaults({}, () => sink.write(chunk)),
+        commit: (key) => withStorageFaults({ key }, () => publish(sink, key)),
+        abort: () => withStorageFaults({}, () => sink.discard()),
+      };
+    },
+
+    async *read(key, range, signal) {
+      try {
+        yield* readFileRange(await locate(key), range, signal);
+      } catch (error) {
+        throw toStorageFault(error, { key });
+      }
+    },
+
+    stat: (key) =>
+      withStorageFaults({ key }, async () => {
+        const path = await locate(key);
+        const facts = await lstat(path).catch(ignoreMissing);
+        return facts?.isFile() ? { sizeBytes: facts.size, modifiedAt: facts.mtime } : undefined;
+      }),
+
+    fetchToFile: (key, path, signal) =>
+      withStorageFaults({ key }, async () => {
+        signal?.throwIfAborted();
+        const from = await locate(key);
+        try {
+          await link(from, path);
+        } catch (error) {
+          if (!isLinkRefusal(error)) throw error;
+          await copyFile(from, path, constants.COPYFILE_EXCL | constants.COPYFILE_FICLONE);
+        }
+      }),
+
+    link: (fromKey, toKey) =>
+      withStorageFaults({ key: toKey, fromKey }, async () => {
+        const from = await locate(fromKey);
+        await share(from, toKey, (await hashFile(from)).sha256);
+      }),
+
+    delete: (keys) =>
+      withStorageFaults({}, async () => {
+        for (const key of keys) {
+          const path = await locate(key);
+          await unlink(path).catch(ignoreMissing);
+          await pruneEmptyFolders(dirname(path), realRoot);
+        }
+      }),
+
+    async *list(prefix) {
+      assertKeyPrefix(prefix);
+      yield* listFiles(realRoot, prefix);
+    },
+
+    checkWritable: () =>
+      withStorageFaults({}, async () => {
+        const sink = await openSink();
+        try {
+          await sink.write(randomBytes(1));
+          await sink.finish();
+        } finally {
+          await sink.discard();
+        }
+      }),
+
+    sweepIncoming: () => withStorageFaults({}, () => incoming.sweep()),
+  };
+}
+
+interface NameOptions {
+  readonly key: string;
+  readonly sha256: string;
+  /** Where hard links cannot be had. */
+  readonly fallback: () => Promise<void>;
+}
+
+/** Publishes a synced file under its name. A name that is taken is fine when the bytes are the same. */
+async function name(from: string, to: string, { key, sha256, fallback }: NameOptions): Promise<void> {
+  try {
+    await linkNew(from, to).catch((error: unknown) => {
+      if (!isLinkRefusal(error)) throw error;
+      return fallback();
+    });
+  } catch (error) {
+    if (errnoOf(error) !== 'EEXIST') throw error;
+    if ((await hashFile(to)).sha256 !== sha256) throw new AppError('storage-object-exists', { key }, { cause: error });
+  }
+  await syncFolder(dirname(to));
+}
+
+/** Stops at the first folder that holds something, and at `root`. */
+async function pruneEmptyFolders(folder: string, root: string): Promise<void> {
+  for (let path = folder; isInside(root, path) && path !== root; path = dirname(path)) {
+    try {
+      await rmdir(path);
+    } catch (error) {
+      if (['ENOTEMPTY', 'EEXIST', 'EBUSY'].includes(errnoOf(error) ?? '')) return;
+      ignoreMissing(error);
+    }
+  }
+}
+
+/** The real place of a folder, or of the first one above it that exists. */
+async function nearestFolder(path: string): Promise<string> {
+  try {
+    return await realpath(path);
+  } catch (error) {
+    ignoreMissing(error);
+    return nearestFolder(dirname(path));
+  }
+}
+
+function isInside(root: string, path: string): boolean {
+  const below = relative(root, path);
+  return below === '' || !below.startsWith('..');
+}

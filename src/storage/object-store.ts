@@ -1,0 +1,91 @@
+/**
+ * The contract of every store of bytes. Local disk and object storage pass one and the same suite.
+ *
+ * An object is published in one step: until then nothing under its key is visible, and afterwards it never changes. A key
+ * that is taken is never overwritten: equal bytes count as done, other bytes fail with `storage-object-exists`.
+ *
+ * Errors, everywhere: `storage-object-missing` (no such key, or the object ends before it should), `disk-full`,
+ * `storage-unavailable` (any other fault of the store), `internal-error` (a key that is none). An abort passes untouched.
+ */
+export interface ObjectStore {
+  /** Stores a stream of unknown length. On any error, or an abort, nothing is left. */
+  put(key: string, source: AsyncIterable<Uint8Array>, options?: PutOptions): Promise<StoredObject>;
+
+  /**
+   * Stores a finished file. The file must not be changed afterwards: a local store may share its bytes.
+   * @param path absolute, a regular file
+   */
+  putFile(key: string, path: string, options?: PutOptions): Promise<StoredObject>;
+
+  /** Opens a place for bytes whose key is known only later. The caller ends it by `commit` or `abort`. */
+  openSink(): Promise<ObjectSink>;
+
+  /**
+   * Reads bytes `start` to `end`, both inclusive; the whole object without a range. Nothing is opened before the first
+   * chunk is asked for; leaving the loop, an abort and an error close what is open.
+   *
+   * A chunk is valid only until the next one is asked for: buffers are used again. Chunks start at 64 KiB and grow to
+   * 512 KiB for a reader that keeps up.
+   */
+  read(key: string, range?: ByteRange, signal?: AbortSignal): AsyncIterable<Uint8Array>;
+
+  /** Undefined where there is no such object. */
+  stat(key: string): Promise<ObjectFacts | undefined>;
+
+  /**
+   * Brings an object to a path of the caller's, for tools that need a file. The file is for reading only: it may be the
+   * object itself. @param path absolute; must not exist
+   */
+  fetchToFile(key: string, path: string, signal?: AbortSignal): Promise<void>;
+
+  /** Gives the bytes of one object a second key. */
+  link(fromKey: string, toKey: string): Promise<void>;
+
+  /** Idempotent: keys that are gone are fine. */
+  delete(keys: readonly string[]): Promise<void>;
+
+  /** Every object whose key starts with `prefix`, in the order of keys. */
+  list(prefix: string): AsyncIterable<ListedObject>;
+
+  /** Proves that a byte can be written. @throws `disk-full`, `storage-unavailable` */
+  checkWritable(): Promise<void>;
+
+  /** Removes what writers that died have left half-written. Call at start. @returns how many were removed */
+  sweepIncoming(): Promise<number>;
+}
+
+/** Bytes on their way to a key. Calls come one after the other. */
+export interface ObjectSink {
+  /** Resolves when the store has room for more, so awaiting it holds memory flat. The chunk may be used again then. */
+  write(chunk: Uint8Array): Promise<void>;
+  /** Makes the bytes durable and publishes them. On an error nothing is published and the sink is gone. */
+  commit(key: string, options?: Pick<PutOptions, 'contentType'>): Promise<StoredObject>;
+  /** Throws the bytes away. Idempotent; does nothing after `commit`. */
+  abort(): Promise<void>;
+}
+
+export interface PutOptions {
+  readonly contentType?: string;
+  readonly signal?: AbortSignal;
+}
+
+/** Both inclusive, counted from 0. */
+export interface ByteRange {
+  readonly start: number;
+  readonly end: number;
+}
+
+export interface StoredObject {
+  readonly sizeBytes: number;
+  /** Hex. */
+  readonly sha256: string;
+}
+
+export interface ObjectFacts {
+  readonly sizeBytes: number;
+  readonly modifiedAt: Date;
+}
+
+export interface ListedObject extends ObjectFacts {
+  readonly key: string;
+}

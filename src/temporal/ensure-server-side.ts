@@ -1,0 +1,104 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { type Client, ScheduleAlreadyRunning, ScheduleOverlapPolicy } from '@temporalio/client';
+import { temporal } from '@temporalio/proto';
+import { RECONCILE_SCHEDULE_ID, SEARCH_ATTRIBUTES, TASK_QUEUES, WORKFLOW_TYPES } from '../workflows/messages.ts';
+import { isUnreachable } from './faults.ts';
+
+const DEADLINE_MS = 10_000;
+/** Closed runs are kept this long; the server's own default of a day hides last week's failures. */
+const RETENTION_SECONDS = 30 * 24 * 3600;
+const ALREADY_EXISTS = 6;
+
+/**
+ * Makes what the product needs on the Temporal server: search attributes, the reconcile Schedule, the namespace's retention.
+ *
+ * Idempotent. Every worker calls it once a minute, because a server that lost its database lost these too.
+ * @param reconcileEverySeconds how often the Schedule runs; an existing Schedule is left as it is
+ */
+async function ensureServerSide(client: Client, reconcileEverySeconds: number): Promise<void> {
+  await ensureRetention(client);
+  await ensureSearchAttributes(client);
+  await ensureSchedule(client, reconcileEverySeconds);
+}
+
+async function ensureRetention(client: Client): Promise<void> {
+  const { namespace } = client.options;
+  const { config } = await client.workflowService.describeNamespace({ namespace });
+  if (Number(config?.workflowExecutionRetentionTtl?.seconds ?? 0) >= RETENTION_SECONDS) return;
+  await client.workflowService.updateNamespace({
+    namespace,
+    config: { workflowExecutionRetentionTtl: { seconds: RETENTION_SECONDS as never } },
+  });
+}
+
+async function ensureSearchAttributes(client: Client): Promise<void> {
+  const { namespace } = client.options;
+  const types = temporal.api.enums.v1.IndexedValueType;
+  const present = await client.connection.operatorService.listSearchAttributes({ namespace });
+  const missing = Object.values(SEARCH_ATTRIBUTES).filter(({ name }) => present.customAttributes?.[name] === undefined);
+  if (missing.length === 0) return;
+  try {
+    await client.connection.operatorService.addSearchAttributes({
+      namespace,
+      searchAttributes: Object.fromEntries(
+        missing.map(({ name, type }) => [
+          name,
+          type === 'INT' ? types.INDEXED_VALUE_TYPE_INT : types.INDEXED_VALUE_TYPE_KEYWORD,
+        ]),
+      ),
+    });
+  } catch (error) {
+    // Two workers may come at the same moment.
+    if ((error as { code?: unknown }).code !== ALREADY_EXISTS) throw error;
+  }
+}
+
+async function ensureSchedule(client: Client, everySeconds: number): Promise<void> {
+  try {
+    await client.schedule.create({
+      scheduleId: RECONCILE_SCHEDULE_ID,
+      spec: { intervals: [{ every: everySeconds * 1000 }] },
+      policies: { overlap: ScheduleOverlapPolicy.SKIP, catchupWindow: '1 minute' },
+      action: {
+        type: 'startWorkflow',
+        workflowType: WORKFLOW_TYPES.reconcileVideos,
+        workflowId: RECONCILE_SCHEDULE_ID,
+        taskQueue: TASK_QUEUES.orchestration,
+        args: [],
+      },
+    });
+  } catch (error) {
+    if (!(error instanceof ScheduleAlreadyRunning)) throw error;
+  }
+}
+
+export interface KeepOptions {
+  readonly reconcileEverySeconds: number;
+  readonly signal: AbortSignal;
+  readonly onFault: (error: unknown, isAway: boolean) => void;
+}
+
+const CHECK_EVERY_MS = 60_000;
+/** A server that was away is looked for more often: uploads wait for it. */
+const RETRY_EVERY_MS = 3_000;
+
+/**
+ * Keeps the server side as it should be until the signal fires. At first, and whenever the server was away, reconcile runs at
+ * once, so that what came in meanwhile does not wait for the Schedule.
+ */
+export async function keepServerSide(client: Client, options: KeepOptions): Promise<void> {
+  let isCurrent = false;
+  while (!options.signal.aborted) {
+    try {
+      await client.connection.withDeadline(Date.now() + DEADLINE_MS, async () => {
+        await ensureServerSide(client, options.reconcileEverySeconds);
+        if (!isCurrent) await client.schedule.getHandle(RECONCILE_SCHEDULE_ID).trigger(ScheduleOverlapPolicy.SKIP);
+      });
+      isCurrent = true;
+    } catch (error) {
+      isCurrent = false;
+      options.onFault(error, isUnreachable(error));
+    }
+    await delay(isCurrent ? CHECK_EVERY_MS : RETRY_EVERY_MS, undefined, { signal: options.signal }).catch(() => undefined);
+  }
+}

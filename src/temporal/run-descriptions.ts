@@ -1,0 +1,52 @@
+import { type Client, WorkflowNotFoundError } from '@temporalio/client';
+import { temporal } from '@temporalio/proto';
+import type { RunIdentity } from '../domain/ids.ts';
+
+/** How the server knows a run. `closed` carries Temporal's own word for the ending. */
+export interface RunDescription {
+  readonly runId: string;
+  readonly state: 'open' | 'closed';
+  readonly status: string;
+}
+
+/** What activities and reconcile ask the server about runs. Truth is `describe`; lists lag behind. */
+export interface RunDescriptions {
+  /** The latest run of a workflow id; undefined when the server knows none. */
+  latestRun(workflowId: string): Promise<RunDescription | undefined>;
+  /** The start-to-close timeout that is in force now for a running activity: an operator may have raised it. */
+  startToCloseMs(run: RunIdentity, activityId: string): Promise<number | undefined>;
+}
+
+const DEADLINE_MS = 5_000;
+
+export function createRunDescriptions(client: Client): RunDescriptions {
+  return {
+    async latestRun(workflowId) {
+      try {
+        const { runId, status } = await client.connection.withDeadline(Date.now() + DEADLINE_MS, () =>
+          client.workflow.getHandle(workflowId).describe(),
+        );
+        return { runId, status: status.name, state: status.name === 'RUNNING' ? 'open' : 'closed' };
+      } catch (error) {
+        if (error instanceof WorkflowNotFoundError) return undefined;
+        throw error;
+      }
+    },
+
+    async startToCloseMs(run, activityId) {
+      const description = await client.connection.withDeadline(Date.now() + DEADLINE_MS, () =>
+        client.workflowService.describeWorkflowExecution({
+          namespace: client.options.namespace,
+          execution: run,
+        }),
+      );
+      const pending = description.pendingActivities?.find((activity) => activity.activityId === activityId);
+      return toMs(pending?.activityOptions?.startToCloseTimeout);
+    },
+  };
+}
+
+function toMs(duration: temporal.api.activity.v1.IActivityOptions['startToCloseTimeout']): number | undefined {
+  if (duration === null || duration === undefined) return undefined;
+  return Number(duration.seconds ?? 0) * 1000 + Math.round((duration.nanos ?? 0) / 1e6);
+}

@@ -1,0 +1,141 @@
+import { type Client, WorkflowExecutionAlreadyStartedError, WorkflowNotFoundError } from '@temporalio/client';
+import { AppError } from '../domain/errors.ts';
+import { deleteWorkflowId, processWorkflowId, type RunIdentity, type VideoId } from '../domain/ids.ts';
+import type { Origin, ProcessVideoInput } from '../domain/process-video-input.ts';
+import type { Priority } from '../domain/video.ts';
+import { PRIORITY_KEYS, TASK_QUEUES, WORKFLOW_TYPES } from '../workflows/messages.ts';
+import { isNotReadyYet, isUnreachable, toTemporalFault } from './faults.ts';
+
+/** What a start needs to know of a video: enough to be read in the Web UI. */
+export interface StartableVideo {
+  readonly id: VideoId;
+  readonly ownerId: number;
+  readonly title: string;
+  readonly priority: Priority;
+}
+
+/** Starts and stops the product's workflows. */
+export interface VideoWorkflows {
+  /**
+   * Starts the run of a video that waits for one; a run that is there already is fine.
+   * @returns false when Temporal does not answer within 3 s or is not set up yet: reconcile starts the run later
+   */
+  startUpload(video: StartableVideo, origin?: Origin): Promise<boolean>;
+  /** Starts a retry or reprocess. @throws `video-busy`, `temporal-unavailable` */
+  startRun(video: StartableVideo, input: Omit<ProcessVideoInput, 'videoId' | 'origin'>): Promise<RunIdentity>;
+  /** Asks a run to stop; it ends by itself. @throws `no-active-run`, `temporal-unavailable` */
+  cancelRun(run: RunIdentity): Promise<void>;
+  /** Starts the removal of a deleted video. @returns false when Temporal does not answer: reconcile starts it later */
+  startDelete(videoId: VideoId): Promise<boolean>;
+  isReachable(): Promise<boolean>;
+  close(): Promise<void>;
+}
+
+/** A bound on the call itself: a race would leave it retrying behind. */
+const DEADLINE_MS = 3_000;
+
+export function createVideoWorkflows(client: Client): VideoWorkflows {
+  const bounded = async <T>(call: () => Promise<T>): Promise<T> => {
+    try {
+      return await client.connection.withDeadline(Date.now() + DEADLINE_MS, call);
+    } catch (error) {
+      throw toTemporalFault(error);
+    }
+  };
+
+  return {
+    startUpload: (video, origin = 'upload') =>
+      startable(() =>
+        bounded(() =>
+          client.workflow.start(WORKFLOW_TYPES.processVideo, {
+            ...describeStart(video),
+            workflowIdReusePolicy: origin === 'upload' ? 'ALLOW_DUPLICATE_FAILED_ONLY' : 'ALLOW_DUPLICATE',
+            workflowIdConflictPolicy: 'USE_EXISTING',
+            args: [{ videoId: video.id, origin } satisfies ProcessVideoInput],
+          }),
+        ),
+      ),
+
+    async startRun(video, input) {
+      try {
+        const handle = await bounded(() =>
+          client.workflow.start(WORKFLOW_TYPES.processVideo, {
+            ...describeStart(video),
+            workflowIdReusePolicy: 'ALLOW_DUPLICATE',
+            workflowIdConflictPolicy: 'FAIL',
+            args: [{ ...input, videoId: video.id } satisfies ProcessVideoInput],
+          }),
+        );
+        return { workflowId: handle.workflowId, runId: handle.firstExecutionRunId };
+      } catch (error) {
+        if (!(error instanceof WorkflowExecutionAlreadyStartedError)) throw error;
+        throw new AppError('video-busy', { workflowId: error.workflowId }, { cause: error });
+      }
+    },
+
+    async cancelRun({ workflowId, runId }) {
+      try {
+        await bounded(() => client.workflow.getHandle(workflowId, runId).cancel());
+      } catch (error) {
+        if (error instanceof WorkflowNotFoundError) throw new AppError('no-active-run', {}, { cause: error });
+        throw error;
+      }
+    },
+
+    startDelete: (videoId) =>
+      startable(() =>
+        bounded(() =>
+          client.workflow.start(WORKFLOW_TYPES.deleteVideo, {
+            taskQueue: TASK_QUEUES.orchestration,
+            workflowId: deleteWorkflowId(videoId),
+            workflowIdReusePolicy: 'ALLOW_DUPLICATE',
+            workflowIdConflictPolicy: 'USE_EXISTING',
+            staticSummary: `Delete video ${videoId}`,
+            args: [{ videoId }],
+          }),
+        ),
+      ),
+
+    async isReachable() {
+      try {
+        await bounded(() => client.workflowService.getSystemInfo({}));
+        return true;
+      } catch {
+        return false;
+      }
+    },
+
+    close: () => client.connection.close(),
+  };
+}
+
+/** True once the run is there, also when it was before. */
+async function startable(start: () => Promise<unknown>): Promise<boolean> {
+  try {
+    await start();
+    return true;
+  } catch (error) {
+    if (error instanceof WorkflowExecutionAlreadyStartedError) return true;
+    if (isNotReadyYet(error) || isUnreachable(error)) return false;
+    if (error instanceof AppError && error.code === 'temporal-unavailable') return false;
+    throw error;
+  }
+}
+
+function describeStart(video: StartableVideo) {
+  return {
+    taskQueue: TASK_QUEUES.orchestration,
+    workflowId: processWorkflowId(video.id),
+    staticSummary: `Video ${video.id} · ${oneLine(video.title)}`,
+    staticDetails: `Owner ${video.ownerId} · priority ${video.priority}`,
+    priority: {
+      fairnessKey: `owner-${video.ownerId}`,
+      ...(video.priority === 'bulk' ? { priorityKey: PRIORITY_KEYS.bulk } : {}),
+    },
+  };
+}
+
+/** Temporal refuses summaries above 200 bytes. */
+function oneLine(title: string): string {
+  return [...title.replaceAll(/\s+/g, ' ')].slice(0, 40).join('');
+}

@@ -1,0 +1,122 @@
+import type { Database } from '../db/database.ts';
+import { findPublishedStream, findPublishedThumbnail, listPublishedOutputs, type VideoRecord } from '../db/videos.ts';
+import { AppError } from '../domain/errors.ts';
+import type { VideoId } from '../domain/ids.ts';
+import { originalKey } from '../domain/object-keys.ts';
+import { isTerminal, OUTPUTS, type Output, type VideoState } from '../domain/video.ts';
+import type { EntityManager } from '../db/orm.ts';
+import type { ByteRange, ObjectStore } from '../storage/object-store.ts';
+import { requireVideo } from './require-video.ts';
+import { isAdmin, type Viewer } from './viewer.ts';
+
+/** A stored file that a viewer may have, seen to be there in full size. */
+export interface MediaFile {
+  readonly sizeBytes: number;
+  /** Hex, of the bytes. */
+  readonly sha256: string;
+  readonly lastModified: Date;
+  readonly contentType: string;
+  /** To be saved under; null where there is none to suggest. */
+  readonly fileName: string | null;
+  /** Chunks are valid until the next is asked for. Nothing is opened before the first. */
+  read(range: ByteRange, signal: AbortSignal): AsyncIterable<Uint8Array>;
+}
+
+export interface MediaLibrary {
+  /**
+   * @param quality as in the address: a rendition, `compressed`, `processed` or `original`
+   * @throws `video-not-found`, `quality-not-available` (with `available` and `videoStatus`), `storage-object-missing`
+   */
+  findStream(viewer: Viewer, videoId: VideoId, quality: string): Promise<MediaFile>;
+  /** @throws `video-not-found`, `thumbnail-not-found`, `storage-object-missing` */
+  findThumbnail(viewer: Viewer, videoId: VideoId, position: number): Promise<MediaFile>;
+}
+
+/** These may carry places and devices: for the owner and administrators only. */
+const SOURCE_QUALITIES: readonly string[] = ['original', 'processed'];
+
+interface Servable {
+  readonly objectKey: string;
+  readonly sizeBytes: number;
+  readonly sha256: string;
+  readonly lastModified: Date;
+  readonly contentType: string;
+  readonly fileName: string | null;
+}
+
+/** What viewers can fetch of a video, as the database knows it and the store has it. */
+export function createMediaLibrary({ database, store }: { database: Database; store: ObjectStore }): MediaLibrary {
+  return {
+    async findStream(viewer, videoId, quality) {
+      const found = await database.run(async (em) => {
+        const video = await requireVideo(em, videoId, viewer);
+        return (await findServable(em, video, { quality, viewer })) ?? refuse(em, video, viewer);
+      });
+      return openMedia(store, found);
+    },
+
+    async findThumbnail(viewer, videoId, position) {
+      const found = await database.run(async (em) => {
+        const video = await requireVideo(em, videoId, viewer);
+        const thumbnail = await findPublishedThumbnail(em, video, position);
+        if (thumbnail === undefined) throw new AppError('thumbnail-not-found');
+        const lastModified = video.completedAt ?? video.createdAt;
+        return { ...thumbnail, lastModified, contentType: 'image/jpeg', fileName: null };
+      });
+      return openMedia(store, found);
+    },
+  };
+}
+
+async function findServable(
+  em: EntityManager,
+  video: VideoRecord,
+  { quality, viewer }: { quality: string; viewer: Viewer },
+): Promise<Servable | undefined> {
+  if (SOURCE_QUALITIES.includes(quality) && !maySeeSource(viewer, video)) return undefined;
+  if (quality === 'original') return video.originalAvailable ? describeOriginal(video) : undefined;
+  if (!isOutput(quality)) return undefined;
+  const stream = await findPublishedStream(em, video, quality);
+  return stream && { ...stream, lastModified: stream.createdAt, contentType: 'video/mp4', fileName: null };
+}
+
+async function refuse(em: EntityManager, video: VideoRecord, viewer: Viewer): Promise<never> {
+  const published = await listPublishedOutputs(em, video);
+  const present = [...OUTPUTS.filter((output) => published.includes(output)), ...(video.originalAvailable ? ['original'] : [])];
+  const available = present.filter((quality) => maySeeSource(viewer, video) || !SOURCE_QUALITIES.includes(quality));
+  throw new AppError('quality-not-available', { available, videoStatus: video.status, ...describeStatus(video.status) });
+}
+
+function describeStatus(status: VideoState): { detail?: string } {
+  if (status === 'completed') return {};
+  return { detail: isTerminal(status) ? `The video is ${status}.` : `The video is not ready yet: it is ${status}.` };
+}
+
+function describeOriginal(video: VideoRecord): Servable {
+  return {
+    objectKey: originalKey(video.storedName),
+    sizeBytes: video.originalSizeBytes,
+    sha256: video.originalSha256,
+    lastModified: video.createdAt,
+    contentType: video.originalContentType,
+    fileName: video.originalFileName,
+  };
+}
+
+/** An object that is not what the row says is never served as if it were. */
+async function openMedia(store: ObjectStore, servable: Servable): Promise<MediaFile> {
+  const { objectKey, sizeBytes } = servable;
+  const facts = await store.stat(objectKey);
+  if (facts?.sizeBytes !== sizeBytes) {
+    throw new AppError('storage-object-missing', { objectKey, sizeBytes, foundBytes: facts?.sizeBytes ?? null });
+  }
+  return { ...servable, read: (range, signal) => store.read(objectKey, range, signal) };
+}
+
+function maySeeSource(viewer: Viewer, video: VideoRecord): boolean {
+  return video.ownerId === viewer.userId || isAdmin(viewer);
+}
+
+function isOutput(quality: string): quality is Output {
+  return OUTPUTS.some((output) => output === quality);
+}

@@ -1,0 +1,110 @@
+import type { RunRecord, StreamRecord, VideoFacts, VideoRecord } from '../db/videos.ts';
+import type { Failure } from '../domain/failure.ts';
+import { processWorkflowId, type VideoId } from '../domain/ids.ts';
+import { QUALITIES, type Quality, type Stage } from '../domain/video.ts';
+
+/** A video as every answer shows it. Times are ISO 8601 in UTC. */
+export type VideoView = ReturnType<typeof presentVideo>;
+
+/** A failure without what only operators may read. */
+export type FailureView = Omit<Failure, 'diagnostics'>;
+
+/** A run whose tools have been silent for this long has none: it waits for a slot. */
+const TOOL_SILENCE_MS = 15_000;
+/** The stages in which a tool works; probes never wait behind encodes. */
+const TOOL_STAGES: readonly Stage[] = ['convert', 'compress', 'ladder', 'thumbnails'];
+/** Below this a guess of the rest would be wild. */
+const ETA_FROM_PERCENT = 3;
+
+/** Puts together what is shown of a video. Pure. */
+export function presentVideo({ video, streams, thumbnails, run }: VideoFacts, now: Date) {
+  const active = run?.state === 'active' ? run : null;
+  const stage = active === null ? null : presentStage(active, now);
+  const isCompressed = streams.some((stream) => stream.output === 'compressed');
+  const pictures = thumbnails.map((thumbnail) => ({
+    timestampSeconds: thumbnail.timestampSeconds,
+    url: `/videos/${video.id}/thumbnails/${thumbnail.position}.jpg`,
+    isDefault: thumbnail.isDefault,
+  }));
+  return {
+    ...presentMetadata(video),
+    status: video.status,
+    stage,
+    progressPercent: active?.progressPercent ?? (video.status === 'completed' ? 100 : 0),
+    etaSeconds: active === null ? null : estimateRest(active, stage, now),
+    playable: streams.length > 0,
+    original: {
+      fileName: video.originalFileName,
+      sizeBytes: video.originalSizeBytes,
+      sha256: video.originalSha256,
+      available: video.originalAvailable,
+    },
+    durationSeconds: video.durationSeconds,
+    widthPx: video.widthPx,
+    heightPx: video.heightPx,
+    frameRate: video.frameRate,
+    streams: presentStreams(video.id, streams),
+    skipped: video.skipped,
+    compressedUrl: isCompressed ? streamUrl(video.id, 'compressed') : null,
+    hlsUrl: null,
+    dashUrl: null,
+    thumbnails: pictures,
+    thumbnailUrl: pictures.find((picture) => picture.isDefault)?.url ?? null,
+    failure: presentFailure(video.failure),
+    warnings: video.warnings,
+    waitingFor: active?.waitingFor ?? null,
+    lastRun: run === null ? null : presentRun(run),
+    profile: video.profile,
+    workflowId: run?.workflowId ?? processWorkflowId(video.id),
+    version: video.version,
+    createdAt: video.createdAt.toISOString(),
+    updatedAt: video.updatedAt.toISOString(),
+    completedAt: video.completedAt?.toISOString() ?? null,
+  };
+}
+
+function presentMetadata(video: VideoRecord) {
+  const { id, title, description, ownerId, categoryId, tags, visibility } = video;
+  return { id, title, description, ownerId, categoryId, tags, visibility };
+}
+
+/** What an active run is doing; also for lists of runs. */
+export function presentStage(run: RunRecord, now: Date): Stage {
+  const seenMs = run.toolSeenAt?.getTime() ?? 0;
+  const isIdle = now.getTime() - seenMs > TOOL_SILENCE_MS;
+  const needsTool = run.hasPlan && run.waitingFor === null && TOOL_STAGES.includes(run.stage);
+  return needsTool && isIdle ? 'waiting-for-slot' : run.stage;
+}
+
+/** The time so far, spread over what is left. Null while nothing moves. */
+function estimateRest(run: RunRecord, stage: Stage | null, now: Date): number | null {
+  const isWaiting = stage?.startsWith('waiting-') === true || run.waitingFor !== null;
+  if (isWaiting || run.progressPercent < ETA_FROM_PERCENT) return null;
+  const elapsedSeconds = Math.max(0, now.getTime() - run.startedAt.getTime()) / 1000;
+  return Math.round((elapsedSeconds * (100 - run.progressPercent)) / run.progressPercent);
+}
+
+/** Tallest first. */
+function presentStreams(videoId: VideoId, streams: readonly StreamRecord[]) {
+  return QUALITIES.toReversed().flatMap((quality) => {
+    const stream = streams.find(({ output }) => output === quality);
+    if (stream === undefined) return [];
+    const { widthPx, heightPx, bitrateBps, sizeBytes, codecs } = stream;
+    return [{ quality, widthPx, heightPx, bitrateBps, sizeBytes, codecs, url: streamUrl(videoId, quality) }];
+  });
+}
+
+function presentRun(run: RunRecord) {
+  const { kind, state, startedAt, failure } = run;
+  return { kind, state, startedAt: startedAt.toISOString(), failure: presentFailure(failure) };
+}
+
+function presentFailure(failure: Failure | null): FailureView | null {
+  if (failure === null) return null;
+  const { code, title, detail, step, attempt, at } = failure;
+  return { code, title, detail, step, attempt, at };
+}
+
+function streamUrl(videoId: VideoId, output: Quality | 'compressed'): string {
+  return `/videos/stream/${videoId}/${output}/`;
+}

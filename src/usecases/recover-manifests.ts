@@ -1,0 +1,72 @@
+import { findVideoIdByStoredName } from '../db/videos.ts';
+import { originalKey } from '../domain/object-keys.ts';
+import type { ObjectStore } from '../storage/object-store.ts';
+import { readManifest, type RegisterUploadDeps, registerUpload } from './register-upload.ts';
+import type { SubmitUpload } from './submit-upload.ts';
+
+export interface RecoverManifestsDeps extends RegisterUploadDeps {
+  readonly store: ObjectStore;
+  readonly uploads: Pick<SubmitUpload, 'isLive'>;
+}
+
+/** How many manifests came to which end. */
+export interface RecoveryReport {
+  readonly registered: number;
+  /** Their row was there. */
+  readonly settled: number;
+  /** Their original is gone, or they cannot be read. */
+  readonly dropped: number;
+  /** Left for the next time. */
+  readonly postponed: number;
+}
+
+/**
+ * Finishes the uploads that this host had accepted when a process died or the database was away. For the start of the API and
+ * every few minutes after. Idempotent; several processes may do it at once. Never throws for one manifest's sake.
+ */
+export async function recoverManifests(deps: RecoverManifestsDeps): Promise<RecoveryReport> {
+  const counts = { registered: 0, settled: 0, dropped: 0, postponed: 0 };
+  await deps.store.sweepIncoming();
+  await deps.manifests.sweep();
+  for (const name of await deps.manifests.list()) {
+    if (deps.uploads.isLive(name)) continue;
+    try {
+      counts[await recoverOne(deps, name)] += 1;
+    } catch (error) {
+      counts.postponed += 1;
+      deps.logger.error({ storedName: name, err: error }, 'an upload could not be recovered now');
+    }
+  }
+  return counts;
+}
+
+async function recoverOne(deps: RecoverManifestsDeps, name: string): Promise<keyof RecoveryReport> {
+  const { manifests, store, logger } = deps;
+  const content = await manifests.read(name);
+  if (content === undefined) return 'settled';
+
+  const manifest = readManifest(content);
+  if (manifest === undefined || manifest.storedName !== name) {
+    await manifests.setAside(name);
+    logger.error({ storedName: name }, 'a manifest makes no sense and was set aside');
+    return 'dropped';
+  }
+  if ((await deps.database.run((em) => findVideoIdByStoredName(em, name))) !== undefined) {
+    await manifests.remove(name);
+    return 'settled';
+  }
+
+  const original = await store.stat(originalKey(name));
+  if (original === undefined) {
+    await manifests.remove(name);
+    logger.error({ storedName: name, ownerId: manifest.ownerId }, 'the original of an upload is gone; its manifest was removed');
+    return 'dropped';
+  }
+  if (original.sizeBytes !== manifest.originalSizeBytes) {
+    await manifests.setAside(name);
+    logger.error({ storedName: name, sizeBytes: original.sizeBytes }, 'the original of an upload has another size; its manifest was set aside');
+    return 'dropped';
+  }
+  await registerUpload(deps, manifest);
+  return 'registered';
+}

@@ -1,0 +1,4 @@
+import { runWorkers } from './run-workers.ts';
+
+/** Probes and encodes: what is added to grow. */
+await runWorkers(['intake', 'processing']);

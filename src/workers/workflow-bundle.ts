@@ -1,0 +1,70 @@
+import { createHash } from 'node:crypto';
+import { mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { isMainThread, parentPort, Worker as Thread, workerData } from 'node:worker_threads';
+
+const SOURCE_ROOT = fileURLToPath(new URL('..', import.meta.url));
+/** What the bundle is made of; the lock file stands for the SDK's version. */
+const INGREDIENTS = ['workflows', 'domain', 'activities/contracts.ts', '../package-lock.json'];
+
+/**
+ * The workflow code as one file, made once for each state of the sources and kept.
+ *
+ * Made in a thread of its own: the bundler takes 150 MB, which go back with the thread.
+ * @param cacheDir absolute
+ * @returns absolute path of the bundle
+ */
+export async function prepareWorkflowBundle(cacheDir: string): Promise<string> {
+  const bundlePath = path.join(cacheDir, `workflows-${await hashIngredients()}.js`);
+  if (await exists(bundlePath)) return bundlePath;
+  await mkdir(cacheDir, { recursive: true });
+  await removeOlder(cacheDir);
+  await bundleInThread(bundlePath);
+  return bundlePath;
+}
+
+async function hashIngredients(): Promise<string> {
+  const hash = createHash('sha256');
+  for (const name of INGREDIENTS) {
+    const root = path.join(SOURCE_ROOT, name);
+    const isFolder = (await stat(root)).isDirectory();
+    const files = isFolder ? (await readdir(root)).toSorted().map((file) => path.join(root, file)) : [root];
+    for (const file of files) hash.update(file.slice(SOURCE_ROOT.length)).update(await readFile(file));
+  }
+  return hash.digest('hex').slice(0, 16);
+}
+
+async function exists(file: string): Promise<boolean> {
+  return stat(file).then(() => true, () => false);
+}
+
+async function removeOlder(cacheDir: string): Promise<void> {
+  const old = (await readdir(cacheDir)).filter((name) => /^workflows-.*\.js$/.test(name));
+  await Promise.all(old.map((name) => rm(path.join(cacheDir, name), { force: true })));
+}
+
+function bundleInThread(bundlePath: string): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const thread = new Thread(new URL(import.meta.url), { workerData: { bundlePath } });
+    thread.once('message', () => resolve());
+    thread.once('error', reject);
+    thread.once('exit', (code) => reject(new Error(`the workflow bundler ended with ${code}`)));
+  });
+}
+
+async function bundle(bundlePath: string): Promise<void> {
+  const { bundleWorkflowCode, DefaultLogger } = await import('@temporalio/worker');
+  const { code } = await bundleWorkflowCode({
+    workflowsPath: path.join(SOURCE_ROOT, 'workflows/index.ts'),
+    logger: new DefaultLogger('WARN'),
+  });
+  const partial = `${bundlePath}.${process.pid}.part`;
+  await writeFile(partial, code);
+  await rename(partial, bundlePath);
+}
+
+if (!isMainThread) {
+  await bundle((workerData as { bundlePath: string }).bundlePath);
+  parentPort?.postMessage('made');
+}

@@ -1,0 +1,36 @@
+import { proxyActivities, setCurrentDetails, sleep, upsertSearchAttributes } from '@temporalio/workflow';
+import type { DeletionReceipt, OrchestrationActivities } from '../activities/contracts.ts';
+import type { VideoId } from '../domain/ids.ts';
+import { parseDeleteVideoInput } from '../domain/process-video-input.ts';
+import { databasePolicy, removalPolicy } from './activity-policies.ts';
+import { toRunFailure } from './failures.ts';
+import { SEARCH_ATTRIBUTES } from './messages.ts';
+
+const database = proxyActivities<OrchestrationActivities>(databasePolicy);
+const removal = proxyActivities<Pick<OrchestrationActivities, 'removeVideo'>>(removalPolicy);
+
+/**
+ * Removes a video that its owner has deleted: its run is cancelled and awaited, then objects go, then rows.
+ *
+ * Only a row that carries `deletedAt` is touched, so a start by mistake does nothing.
+ */
+export async function DeleteVideo(rawInput: unknown): Promise<DeletionReceipt> {
+  const { videoId } = readInput(rawInput);
+  upsertSearchAttributes([{ key: SEARCH_ATTRIBUTES.videoId, value: videoId }]);
+
+  setCurrentDetails('Waiting for the run of the video to end.');
+  while ((await database.cancelActiveRun({ videoId })).stillActive) await sleep('2 seconds');
+
+  setCurrentDetails('Removing objects and rows.');
+  const receipt = await removal.removeVideo({ videoId });
+  setCurrentDetails(`Removed ${receipt.objectsDeleted} objects.`);
+  return receipt;
+}
+
+function readInput(rawInput: unknown): { readonly videoId: VideoId } {
+  try {
+    return parseDeleteVideoInput(rawInput);
+  } catch (error) {
+    throw toRunFailure(error);
+  }
+}

@@ -1,0 +1,257 @@
+import {
+  CancellationScope,
+  isCancellation,
+  log,
+  proxyActivities,
+  setCurrentDetails,
+  upsertSearchAttributes,
+} from '@temporalio/workflow';
+import type {
+  ChunkWork,
+  Claim,
+  IntakeActivities,
+  MissingChunk,
+  OrchestrationActivities,
+  Orphans,
+  ProcessingActivities,
+} from '../activities/contracts.ts';
+import type { VideoId } from '../domain/ids.ts';
+import { parseProcessVideoInput, type ProcessVideoInput } from '../domain/process-video-input.ts';
+import type { Quality } from '../domain/video.ts';
+import {
+  cleanUpPolicy,
+  databasePolicy,
+  finishingPolicy,
+  intakePolicy,
+  piecePolicy,
+  picturesPolicy,
+  type PolicyInput,
+  wholeFilePolicy,
+} from './activity-policies.ts';
+import { codeOf, isOneOf, reportFailure, toRunFailure } from './failures.ts';
+import { SEARCH_ATTRIBUTES } from './messages.ts';
+import { runAll } from './run-all.ts';
+
+export interface ProcessVideoResult {
+  readonly videoId: number;
+  readonly outcome: 'published' | 'nothing-to-do';
+  readonly version?: number;
+}
+
+/** More outstanding pieces make a history slow to replay and let one video fill its owner's queue. */
+const MOST_OUTSTANDING_PIECES = 4;
+/** How often finished work may turn out to be gone before the run gives up. */
+const MOST_ROUNDS = 5;
+/** Failures after which another run, or nobody, owns the video: nothing of it may be touched. */
+const NOT_OURS = ['video-busy', 'video-not-found', 'run-superseded', 'nothing-to-do'] as const;
+
+const database = proxyActivities<OrchestrationActivities>(databasePolicy);
+const cleanUp = proxyActivities<Pick<OrchestrationActivities, 'deleteObjects'>>(cleanUpPolicy);
+
+/**
+ * Turns an uploaded video into streams: claim → probe → convert → compress → ladder → thumbnails → publish.
+ *
+ * Started with `{"videoId": 42}`. A failure marks the video `failed` and keeps the original; a cancel ends as `cancelled`;
+ * publish is the point of no return.
+ */
+export async function ProcessVideo(rawInput: unknown): Promise<ProcessVideoResult> {
+  const input = readInput(rawInput);
+  const { videoId } = input;
+
+  const claim = await database.claimVideo(input);
+  if (claim.outcome === 'nothing-to-do') {
+    setCurrentDetails(`Nothing to do: ${claim.reason}`);
+    return { videoId, outcome: 'nothing-to-do' };
+  }
+  const run = new Run(videoId, claim);
+
+  try {
+    const source = await run.probe();
+    for (let round = 1; ; round += 1) {
+      try {
+        await run.convert(source.durationSeconds);
+        await run.compress(source.durationSeconds);
+        await run.ladder(source.durationSeconds);
+        await run.thumbnails();
+      } catch (error) {
+        if (!isOneOf(error, 'piece-missing') || round >= MOST_ROUNDS) throw error;
+        log.warn('A finished piece is gone; it is made again', { videoId, round });
+        continue;
+      }
+      const version = await run.publish();
+      if (version !== undefined) return { videoId, outcome: 'published', version };
+      if (round >= MOST_ROUNDS) throw toRunFailure(new Error('finished work disappeared again and again'));
+    }
+  } catch (error) {
+    await CancellationScope.nonCancellable(() => run.compensate(error));
+    throw toRunFailure(error);
+  }
+}
+
+/** The steps of one run, each told to operators as it begins. */
+class Run {
+  readonly #videoId: VideoId;
+  readonly #title: string;
+  readonly #policy: PolicyInput;
+  readonly #intake: ReturnType<typeof proxyActivities<IntakeActivities>>;
+  #notes: string[] = [];
+
+  constructor(videoId: VideoId, claim: Extract<Claim, { outcome: 'claimed' }>) {
+    this.#videoId = videoId;
+    this.#title = `**${claim.title}** · video ${videoId} · owner ${claim.ownerId} · ${claim.kind}, version ${claim.version}`;
+    this.#policy = {
+      timeoutSeconds: claim.settings.timeoutSeconds,
+      ownerId: claim.ownerId,
+      priority: claim.priority,
+    };
+    this.#intake = proxyActivities<IntakeActivities>(intakePolicy(this.#policy));
+    upsertSearchAttributes([
+      { key: SEARCH_ATTRIBUTES.videoId, value: videoId },
+      { key: SEARCH_ATTRIBUTES.owner, value: claim.ownerId },
+    ]);
+  }
+
+  async probe(): Promise<{ durationSeconds: number }> {
+    this.#enter('probe');
+    const summary = await this.#intake.probe.executeWithOptions({ summary: 'read the source, make the plan' }, [
+      { videoId: this.#videoId },
+    ]);
+    this.#note(summary.text);
+    return summary;
+  }
+
+  async convert(durationSeconds: number): Promise<void> {
+    this.#enter('convert');
+    const { convert } = proxyActivities<ProcessingActivities>(wholeFilePolicy(this.#policy, durationSeconds));
+    const { text } = await convert.executeWithOptions({ summary: 'MP4 version of the original' }, [
+      { videoId: this.#videoId },
+    ]);
+    this.#note(`convert: ${text}`);
+  }
+
+  /** Asks what is missing and makes it, until nothing is: so a retry, a reset or another worker goes on where this one was. */
+  async compress(durationSeconds: number): Promise<void> {
+    this.#enter('compress');
+    for (;;) {
+      const missing = await database.listMissingChunks({ videoId: this.#videoId });
+      const tasks = missing.chunks.map((chunk) => () => this.#compressChunk(chunk));
+      if (missing.audio) tasks.unshift(() => this.#compressAudio(durationSeconds));
+      if (tasks.length === 0) return;
+      await runAll(tasks, MOST_OUTSTANDING_PIECES);
+    }
+  }
+
+  async ladder(durationSeconds: number): Promise<void> {
+    this.#enter('ladder');
+    const { buildRendition } = proxyActivities<ProcessingActivities>(finishingPolicy(this.#policy, durationSeconds));
+    const { qualities } = await database.listMissingRenditions({ videoId: this.#videoId });
+    await runAll(
+      qualities.map(
+        (quality: Quality) => () =>
+          buildRendition.executeWithOptions({ summary: `join, check and store ${quality}` }, [
+            { videoId: this.#videoId, quality },
+          ]),
+      ),
+      2,
+    );
+  }
+
+  /** A fault of the pictures is the activity's to turn into a warning; it never fails a video. */
+  async thumbnails(): Promise<void> {
+    this.#enter('thumbnails');
+    const { makeThumbnails } = proxyActivities<ProcessingActivities>(picturesPolicy(this.#policy));
+    const { count } = await makeThumbnails.executeWithOptions({ summary: 'pictures' }, [{ videoId: this.#videoId }]);
+    this.#note(`${count} thumbnails`);
+  }
+
+  /** The point of no return: a cancel that arrives meanwhile is too late. @returns undefined when work has to be made again */
+  async publish(): Promise<number | undefined> {
+    this.#enter('publish');
+    return CancellationScope.nonCancellable(async () => {
+      const publication = await database.publish({ videoId: this.#videoId });
+      if (publication.outcome === 'incomplete') {
+        this.#note(`made again: ${publication.missing.join(', ')}`);
+        return undefined;
+      }
+      await this.#deleteOrphans(publication.orphans);
+      this.#note(`published version ${publication.version}`);
+      upsertSearchAttributes([{ key: SEARCH_ATTRIBUTES.stage, value: 'completed' }]);
+      return publication.version;
+    });
+  }
+
+  /** Settles the video and removes what may not be kept; never the original, never a published version. */
+  async compensate(error: unknown): Promise<void> {
+    if (isOneOf(error, ...NOT_OURS)) return;
+    if (isCancellation(error)) {
+      this.#note('cancelled');
+      upsertSearchAttributes([{ key: SEARCH_ATTRIBUTES.stage, value: 'cancelled' }]);
+      await this.#deleteOrphans(await database.markCancelled({ videoId: this.#videoId }));
+      return;
+    }
+    const report = reportFailure(error);
+    this.#note(`failed at ${report.step}: ${report.code}, ${report.detail}`);
+    upsertSearchAttributes([
+      { key: SEARCH_ATTRIBUTES.stage, value: 'failed' },
+      { key: SEARCH_ATTRIBUTES.failure, value: report.code },
+    ]);
+    await this.#deleteOrphans(await database.markFailed({ ...report, videoId: this.#videoId }));
+  }
+
+  async #compressChunk(chunk: MissingChunk): Promise<void> {
+    const { compressChunk } = proxyActivities<ProcessingActivities>(piecePolicy(this.#policy));
+    const encode = (lowMemory: boolean): Promise<{ text: string }> => {
+      const work: ChunkWork = { videoId: this.#videoId, chunk: chunk.index, lowMemory };
+      const how = lowMemory ? ', one thread' : '';
+      return compressChunk.executeWithOptions(
+        { summary: `chunk ${chunk.index + 1}/${chunk.count} → ${chunk.qualities.join(' ')}${how}` },
+        [work],
+      );
+    };
+    try {
+      await encode(false);
+    } catch (error) {
+      if (!isOneOf(error, 'encoder-out-of-memory')) throw error;
+      await encode(true);
+    }
+  }
+
+  async #compressAudio(durationSeconds: number): Promise<void> {
+    const { compressAudio } = proxyActivities<ProcessingActivities>(wholeFilePolicy(this.#policy, durationSeconds));
+    await compressAudio.executeWithOptions({ summary: 'audio → AAC 128k' }, [{ videoId: this.#videoId }]);
+  }
+
+  /** Failing to clean up is not failing: reconcile finds what is left. */
+  async #deleteOrphans(orphans: Orphans): Promise<void> {
+    if (orphans.keys.length === 0) return;
+    try {
+      await cleanUp.deleteObjects(orphans);
+    } catch (error) {
+      log.warn('Clean-up is left to reconcile', { videoId: this.#videoId, errorCode: codeOf(error) });
+    }
+  }
+
+  #enter(stage: string): void {
+    upsertSearchAttributes([{ key: SEARCH_ATTRIBUTES.stage, value: stage }]);
+    this.#show(stage);
+  }
+
+  #note(text: string): void {
+    this.#notes.push(text);
+    this.#show();
+  }
+
+  #show(stage?: string): void {
+    const lines = [this.#title, '', ...this.#notes.map((note) => `- ${note}`)];
+    if (stage !== undefined) lines.push(`- **${stage}** …`);
+    setCurrentDetails(lines.join('\n'));
+  }
+}
+
+function readInput(rawInput: unknown): ProcessVideoInput {
+  try {
+    return parseProcessVideoInput(rawInput);
+  } catch (error) {
+    throw toRunFailure(error);
+  }
+}

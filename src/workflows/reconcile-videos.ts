@@ -1,0 +1,26 @@
+import { proxyActivities, setCurrentDetails } from '@temporalio/workflow';
+import type { OrchestrationActivities } from '../activities/contracts.ts';
+import { cleanUpPolicy } from './activity-policies.ts';
+
+export interface ReconcileReport {
+  readonly started: readonly number[];
+  readonly settled: readonly string[];
+  readonly deletionsStarted: readonly number[];
+  readonly objectsDeleted: number;
+}
+
+const reconcile = proxyActivities<OrchestrationActivities>(cleanUpPolicy);
+
+/** Sets right what a crash between two steps has left: run by a Schedule, one at a time. */
+export async function ReconcileVideos(): Promise<ReconcileReport> {
+  const { settled } = await reconcile.settleEndedRuns();
+  const { started } = await reconcile.startPendingVideos();
+  const { started: deletionsStarted } = await reconcile.startPendingDeletions();
+  const orphans = await reconcile.removeRetiredVersions();
+  const { deleted } = orphans.keys.length > 0 ? await reconcile.deleteObjects(orphans) : { deleted: 0 };
+  const report = { started, settled, deletionsStarted, objectsDeleted: deleted };
+  setCurrentDetails(
+    `${started.length} started, ${settled.length} settled, ${deletionsStarted.length} deletions started, ${deleted} old objects removed`,
+  );
+  return report;
+}

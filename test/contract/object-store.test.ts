@@ -1,0 +1,302 @@
+import { createHash, randomBytes, randomUUID } from 'node:crypto';
+import { link, mkdir, mkdtemp, readdir, readFile, rm, symlink, unlink, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { createLocalStore } from '../../src/storage/local-store.ts';
+import type { ObjectStore } from '../../src/storage/object-store.ts';
+
+/** One suite for every store: what holds here is what the product relies on. */
+const STORES: readonly [name: string, open: (folder: string) => Promise<ObjectStore>][] = [
+  ['local', (folder) => createLocalStore({ root: join(folder, 'media') })],
+];
+
+let folder: string;
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'steadyreel-store-'));
+});
+afterAll(() => rm(folder, { recursive: true, force: true }));
+
+const sha256 = (bytes: Uint8Array) => createHash('sha256').update(bytes).digest('hex');
+const newKey = () => `videos/work/1/${randomUUID()}.bin`;
+
+async function* chunksOf(bytes: Buffer, size = 100_000): AsyncGenerator<Buffer> {
+  for (let start = 0; start < bytes.length; start += size) yield bytes.subarray(start, start + size);
+}
+
+async function collect(source: AsyncIterable<Uint8Array>): Promise<Buffer> {
+  const chunks: Buffer[] = [];
+  for await (const chunk of source) chunks.push(Buffer.from(chunk));
+  return Buffer.concat(chunks);
+}
+
+async function keysOf(store: ObjectStore, prefix: string): Promise<string[]> {
+  const keys: string[] = [];
+  for await (const { key } of store.list(prefix)) keys.push(key);
+  return keys;
+}
+
+const failing = (code: string) => expect.objectContaining({ code });
+const countDescriptors = async () => (await readdir('/proc/self/fd')).length;
+
+describe.each(STORES)('object store: %s', (_name, open) => {
+  let store: ObjectStore;
+  beforeAll(async () => {
+    store = await open(folder);
+  });
+
+  it.each([0, 1, 262_144, 3_000_001])('gives back %d bytes as they came', async (size) => {
+    const key = newKey();
+    const bytes = randomBytes(size);
+
+    expect(await store.put(key, chunksOf(bytes))).toEqual({ sizeBytes: size, sha256: sha256(bytes) });
+    expect((await collect(store.read(key))).equals(bytes)).toBe(true);
+    expect(await store.stat(key)).toMatchObject({ sizeBytes: size, modifiedAt: expect.any(Date) });
+  });
+
+  it('reads exactly the asked range, whatever its length', async () => {
+    const key = newKey();
+    const bytes = randomBytes(2_000_000);
+    await store.put(key, chunksOf(bytes));
+
+    for (const [start, end] of [[0, 0], [5, 5], [65_535, 65_536], [1, 1_999_998], [1_999_999, 1_999_999]] as const) {
+      const part = await collect(store.read(key, { start, end }));
+      expect(part.equals(bytes.subarray(start, end + 1))).toBe(true);
+    }
+  });
+
+  it('serves many readers of one object at once', async () => {
+    const key = newKey();
+    const bytes = randomBytes(3_000_000);
+    await store.put(key, chunksOf(bytes));
+
+    const copies = await Promise.all(Array.from({ length: 40 }, () => collect(store.read(key))));
+    expect(copies.every((copy) => copy.equals(bytes))).toBe(true);
+  });
+
+  it('fails with storage-object-missing where there is nothing', async () => {
+    const key = newKey();
+    expect(await store.stat(key)).toBeUndefined();
+    await expect(collect(store.read(key))).rejects.toEqual(failing('storage-object-missing'));
+    await expect(store.link(key, newKey())).rejects.toEqual(failing('storage-object-missing'));
+    await expect(store.fetchToFile(key, join(folder, randomUUID()))).rejects.toEqual(failing('storage-object-missing'));
+  });
+
+  it('fails with storage-object-missing when an object ends before the range', async () => {
+    const key = newKey();
+    await store.put(key, chunksOf(randomBytes(1000)));
+    await expect(collect(store.read(key, { start: 0, end: 1000 }))).rejects.toEqual(failing('storage-object-missing'));
+  });
+
+  it('takes the same bytes under the same key twice, and refuses others', async () => {
+    const key = newKey();
+    const bytes = randomBytes(5000);
+    await store.put(key, chunksOf(bytes));
+
+    await store.put(key, chunksOf(bytes));
+    await expect(store.put(key, chunksOf(randomBytes(5000)))).rejects.toEqual(failing('storage-object-exists'));
+    const other = join(folder, randomUUID());
+    await writeFile(other, 'other bytes');
+    await expect(store.putFile(key, other)).rejects.toEqual(failing('storage-object-exists'));
+    expect((await collect(store.read(key))).equals(bytes)).toBe(true);
+  });
+
+  it('lets one of two writers of a key win', async () => {
+    const key = newKey();
+    const results = await Promise.allSettled([1, 2, 3].map(() => store.put(key, chunksOf(randomBytes(300_000)))));
+    const won = results.filter((result) => result.status === 'fulfilled');
+    expect(won).toHaveLength(1);
+    expect(sha256(await collect(store.read(key)))).toBe(won[0]?.value.sha256);
+  });
+
+  it.each(['', '/etc/passwd', '../x', 'videos/../../x', 'videos//x', 'videos/./x', 'a\0b', '.incoming/x', 'videos/.x', 'x/', 'a\\b', 'x'.repeat(2000)])(
+    'refuses the key %j',
+    async (key) => {
+      await expect(store.put(key, chunksOf(Buffer.from('x')))).rejects.toEqual(failing('internal-error'));
+      await expect(store.stat(key)).rejects.toEqual(failing('internal-error'));
+      await expect(collect(store.read(key))).rejects.toEqual(failing('internal-error'));
+      await expect(store.delete([key])).rejects.toEqual(failing('internal-error'));
+    },
+  );
+
+  it('stores a file, brings it back, and gives it a second name', async () => {
+    const bytes = randomBytes(700_000);
+    const path = join(folder, randomUUID());
+    await writeFile(path, bytes);
+    const key = newKey();
+
+    expect(await store.putFile(key, path)).toEqual({ sizeBytes: 700_000, sha256: sha256(bytes) });
+    await unlink(path);
+    const second = newKey();
+    await store.link(key, second);
+    await store.link(key, second);
+    await store.delete([key]);
+    const fetched = join(folder, randomUUID());
+    await store.fetchToFile(second, fetched);
+
+    expect((await readFile(fetched)).equals(bytes)).toBe(true);
+    await expect(store.fetchToFile(second, fetched)).rejects.toEqual(failing('storage-unavailable'));
+  });
+
+  it('shows nothing of a sink before commit, all of it after', async () => {
+    const key = newKey();
+    const bytes = randomBytes(900_000);
+    const sink = await store.openSink();
+    for await (const chunk of chunksOf(bytes, 7_001)) await sink.write(chunk);
+    expect(await store.stat(key)).toBeUndefined();
+    expect(await keysOf(store, '')).not.toContain(key);
+
+    expect(await sink.commit(key)).toEqual({ sizeBytes: 900_000, sha256: sha256(bytes) });
+    await sink.abort();
+    expect((await collect(store.read(key))).equals(bytes)).toBe(true);
+  });
+
+  it('may be given the same buffer again and again', async () => {
+    const key = newKey();
+    const sink = await store.openSink();
+    const buffer = Buffer.alloc(10_000);
+    for (let i = 0; i < 100; i += 1) await sink.write(buffer.fill(i));
+    await sink.commit(key);
+
+    const read = await collect(store.read(key));
+    expect(Array.from({ length: 100 }, (_, i) => read[i * 10_000 + 5])).toEqual(Array.from({ length: 100 }, (_, i) => i));
+  });
+
+  it('leaves nothing after an abort or a source that fails', async () => {
+    const key = newKey();
+    const sink = await store.openSink();
+    await sink.write(randomBytes(400_000));
+    await sink.abort();
+    await sink.abort();
+
+    async function* broken() {
+      yield randomBytes(400_000);
+      throw new Error('the sender left');
+    }
+    await expect(store.put(key, broken())).rejects.toThrow('the sender left');
+
+    const stop = new AbortController();
+    async function* endless() {
+      for (let i = 0; ; i += 1) {
+        if (i === 3) stop.abort();
+        yield randomBytes(100_000);
+      }
+    }
+    await expect(store.put(key, endless(), { signal: stop.signal })).rejects.toThrow(/abort/);
+    expect(await store.stat(key)).toBeUndefined();
+    expect(await store.sweepIncoming()).toBe(0);
+  });
+
+  it('lists by prefix in the order of keys', async () => {
+    const base = `videos/list-${randomUUID()}`;
+    const keys = [`${base}/a-b.bin`, `${base}/a.bin`, `${base}/a/1.bin`, `${base}/a/2.bin`, `${base}/b.bin`];
+    for (const key of keys.toReversed()) await store.put(key, chunksOf(Buffer.from(key)));
+
+    expect(await keysOf(store, `${base}/`)).toEqual(keys.toSorted());
+    expect(await keysOf(store, `${base}/a`)).toEqual(keys.slice(0, 4).toSorted());
+    expect(await keysOf(store, `${base}/a/`)).toEqual(keys.slice(2, 4));
+    expect(await keysOf(store, 'videos/none/')).toEqual([]);
+    await expect(keysOf(store, '../')).rejects.toEqual(failing('internal-error'));
+  });
+
+  it('deletes many, and again', async () => {
+    const base = `videos/gone-${randomUUID()}`;
+    const keys = [`${base}/1.bin`, `${base}/x/2.bin`];
+    for (const key of keys) await store.put(key, chunksOf(Buffer.from(key)));
+
+    await store.delete(keys);
+    await store.delete(keys);
+    expect(await keysOf(store, base)).toEqual([]);
+    await store.put(`${base}/1.bin`, chunksOf(Buffer.from('again')));
+  });
+
+  it('keeps storing while others empty the same folder', async () => {
+    const base = `videos/busy-${randomUUID()}`;
+    await Promise.all(
+      Array.from({ length: 60 }, async (_, i) => {
+        const key = `${base}/${i}.bin`;
+        await store.put(key, chunksOf(Buffer.from(key)));
+        await store.delete([key]);
+      }),
+    );
+    expect(await keysOf(store, base)).toEqual([]);
+  });
+
+  it('closes what it opened when a reader leaves, aborts or fails', async () => {
+    const key = newKey();
+    await store.put(key, chunksOf(randomBytes(1_000_000)));
+    const before = await countDescriptors();
+
+    for (let i = 0; i < 50; i += 1) {
+      for await (const chunk of store.read(key)) if (chunk.length > 0) break;
+      const stop = new AbortController();
+      const aborted = (async () => {
+        for await (const chunk of store.read(key, undefined, stop.signal)) if (chunk.length > 0) stop.abort();
+      })();
+      await expect(aborted).rejects.toThrow(/abort/);
+      await collect(store.read(key, { start: 0, end: 2_000_000 })).catch(() => undefined);
+    }
+    expect(await countDescriptors()).toBe(before);
+  });
+
+  it('can be written to', async () => {
+    await expect(store.checkWritable()).resolves.toBeUndefined();
+  });
+});
+
+describe('local store', () => {
+  const openIn = async () => {
+    const root = await mkdtemp(join(folder, 'local-'));
+    return { root, store: await createLocalStore({ root }) };
+  };
+
+  it('does not follow links that lead out', async () => {
+    const { root, store } = await openIn();
+    const outside = join(folder, randomUUID());
+    await mkdir(outside);
+    await writeFile(join(outside, 'secret.bin'), 'secret');
+    await symlink(outside, join(root, 'videos'));
+    await symlink(join(outside, 'secret.bin'), join(root, 'direct.bin'));
+
+    await expect(collect(store.read('videos/secret.bin'))).rejects.toEqual(failing('storage-unavailable'));
+    await expect(store.put('videos/new.bin', chunksOf(Buffer.from('x')))).rejects.toEqual(failing('storage-unavailable'));
+    await expect(store.put('videos/a/b/new.bin', chunksOf(Buffer.from('x')))).rejects.toEqual(failing('storage-unavailable'));
+    await expect(store.delete(['videos/secret.bin'])).rejects.toEqual(failing('storage-unavailable'));
+    await expect(collect(store.read('direct.bin'))).rejects.toEqual(failing('storage-unavailable'));
+    expect(await store.stat('direct.bin')).toBeUndefined();
+    expect(await readdir(outside)).toEqual(['secret.bin']);
+  });
+
+  it('removes unfinished files of dead writers and leaves those of live ones', async () => {
+    const { root, store } = await openIn();
+    const sink = await store.openSink();
+    await sink.write(randomBytes(300_000));
+    const [mine] = await readdir(join(root, '.incoming'));
+    const host = mine?.split('-')[0] ?? '';
+    await writeFile(join(root, '.incoming', `${host}-4194000-12345-aa.part`), 'of a process that is gone');
+    await writeFile(join(root, '.incoming', `${host}-${process.pid}-1-aa.part`), 'of an earlier process with our pid');
+    await writeFile(join(root, '.incoming', 'ffffffff-1-1-aa.part'), 'of another host');
+
+    expect(await store.sweepIncoming()).toBe(2);
+    expect((await readdir(join(root, '.incoming'))).toSorted()).toEqual([mine, 'ffffffff-1-1-aa.part'].toSorted());
+    await sink.commit('videos/work/1/kept.bin');
+    expect(await store.stat('videos/work/1/kept.bin')).toMatchObject({ sizeBytes: 300_000 });
+  });
+
+  it('shares bytes instead of copying them', async () => {
+    const { root, store } = await openIn();
+    await store.put('videos/a.bin', chunksOf(Buffer.from('bytes')));
+    await store.link('videos/a.bin', 'videos/b/c.bin');
+    const probe = join(root, 'probe');
+    await link(join(root, 'videos/b/c.bin'), probe);
+    await writeFile(probe, 'BYTES');
+    expect(String(await collect(store.read('videos/a.bin')))).toBe('BYTES');
+  });
+
+  it('removes folders that become empty, up to its root', async () => {
+    const { root, store } = await openIn();
+    await store.put('videos/streams/7/v1/240p.mp4', chunksOf(Buffer.from('x')));
+    await store.delete(['videos/streams/7/v1/240p.mp4']);
+    expect(await readdir(root)).toEqual(['.incoming']);
+  });
+});

@@ -1,0 +1,207 @@
+import { spawn } from 'node:child_process';
+import { chmod, mkdir, readdir, readFile, stat, writeFile } from 'node:fs/promises';
+import path from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+
+import { ProcessFailure } from '../../src/media/process-failure.ts';
+import { type ProcessRequest, runProcess } from '../../src/media/run-process.ts';
+import { createScratchRoot, sweepStaleScratch } from '../../src/media/scratch.ts';
+import { makeTempFolder } from '../support/make-clip.ts';
+
+let temp: { path: string; remove: () => Promise<void> };
+beforeAll(async () => {
+  temp = await makeTempFolder();
+});
+afterAll(() => temp.remove());
+
+async function writeScript(name: string, body: string): Promise<string> {
+  const file = path.join(temp.path, name);
+  await writeFile(file, `#!/bin/sh\n${body}\n`);
+  await chmod(file, 0o755);
+  return file;
+}
+
+function shell(body: string, more: Partial<ProcessRequest> = {}) {
+  return runProcess({ command: '/bin/sh', args: ['-c', body], ...more });
+}
+
+async function failureOf(run: Promise<unknown>): Promise<ProcessFailure> {
+  const error: unknown = await run.then(() => undefined, (reason: unknown) => reason);
+  if (!(error instanceof ProcessFailure)) throw new Error(`expected a ProcessFailure, got ${String(error)}`);
+  return error;
+}
+
+/** Zombies do not count: they hold nothing and wait for their reaper. */
+async function isRunning(pid: number): Promise<boolean> {
+  const status = await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => '');
+  return status !== '' && !/\) Z /.test(status);
+}
+
+async function untilGone(pid: number): Promise<boolean> {
+  for (let waitedMs = 0; waitedMs < 5000; waitedMs += 20) {
+    if (!(await isRunning(pid))) return true;
+    await delay(20);
+  }
+  return false;
+}
+
+describe('runProcess', () => {
+  it('gives what a tool wrote', async () => {
+    const result = await shell('echo out; echo err >&2');
+    expect(result).toMatchObject({ stdout: 'out\n', stderr: 'err\n' });
+  });
+
+  it('hands over lines as they come, the last one too', async () => {
+    const lines: string[] = [];
+    await shell(String.raw`printf 'one\ntwo'`, { onStdoutLine: (line) => lines.push(line) });
+    expect(lines).toEqual(['one', 'two']);
+  });
+
+  it('says how a tool failed', async () => {
+    const failure = await failureOf(shell('echo broken >&2; exit 3'));
+    expect(failure).toMatchObject({ exitCode: 3, signal: null, timedOut: false, cancelled: false, stderr: 'broken\n' });
+    expect(failure.argv[0]).toBe('/bin/sh');
+    expect(failure.message).toContain('exited with 3');
+  });
+
+  it.each([[[]], [undefined]])('says that a tool is missing (launchers %j)', async (launchPrefix) => {
+    const failure = await failureOf(runProcess({ command: '/nowhere/tool', args: [], launchPrefix }));
+    expect(failure.notStarted || failure.exitCode === 127).toBe(true);
+  });
+
+  it('ends a tool that ignores SIGTERM when its time is up', async () => {
+    const script = await writeScript('deaf', "trap '' TERM INT HUP; echo $$; while :; do sleep 0.05; done");
+    let pid = 0;
+    const request = { command: script, args: [], deadline: { budgetMs: 400 }, onStdoutLine: (line: string) => (pid = Number(line)) };
+    const failure = await failureOf(runProcess({ ...request, onStdoutLine: (line) => void request.onStdoutLine(line) }));
+    expect(failure).toMatchObject({ timedOut: true, signal: 'SIGKILL' });
+    expect(pid).toBeGreaterThan(1);
+    expect(await isRunning(pid)).toBe(false);
+  });
+
+  it('ends a tool that reports progress for ever when its time is up', async () => {
+    const run = shell('while :; do echo frame=1; sleep 0.02; done', {
+      deadline: { budgetMs: 400 },
+      stallMs: 10_000,
+      onStdoutLine: () => undefined,
+    });
+    const failure = await failureOf(run);
+    expect(failure.timedOut).toBe(true);
+    expect(failure.durationMs).toBeGreaterThanOrEqual(390);
+  });
+
+  it('asks for more time before it kills, and goes on when that was raised', async () => {
+    let asked = 0;
+    const extend = async () => {
+      asked += 1;
+      return 20_000;
+    };
+    const result = await shell('sleep 0.6; echo done', { deadline: { budgetMs: 150, extend } });
+    expect(result.stdout).toBe('done\n');
+    expect(asked).toBe(1);
+  });
+
+  it('kills when the answer is no, an error, or the same budget', async () => {
+    const answers = [async () => undefined, async () => 200, () => Promise.reject(new Error('no answer'))];
+    for (const extend of answers) {
+      const failure = await failureOf(shell('sleep 30', { deadline: { budgetMs: 200, extend } }));
+      expect(failure.timedOut).toBe(true);
+    }
+  });
+
+  it('ends a tool that falls silent', async () => {
+    const failure = await failureOf(shell('echo begin; sleep 30', { stallMs: 300 }));
+    expect(failure).toMatchObject({ stalled: true, timedOut: false });
+  });
+
+  it('ends a tool that writes without end', async () => {
+    const failure = await failureOf(shell('yes', { stdoutLimitBytes: 100_000 }));
+    expect(failure.outputExceeded).toBe(true);
+  });
+
+  it('takes grandchildren along, those with pipes of their own too', async () => {
+    const pids: number[] = [];
+    const stop = new AbortController();
+    const reason = new TypeError('cancelled by a person');
+    const run = shell('sleep 600 & echo $!; sleep 600 >/dev/null 2>&1 </dev/null & echo $!; wait', {
+      signal: stop.signal,
+      onStdoutLine: (line) => {
+        pids.push(Number(line));
+        if (pids.length === 2) stop.abort(reason);
+      },
+    });
+    await expect(run).rejects.toBe(reason);
+    expect(pids).toHaveLength(2);
+    expect(await Promise.all(pids.map((pid) => isRunning(pid)))).toEqual([false, false]);
+  });
+
+  it('does not leak an AbortError', async () => {
+    const stop = new AbortController();
+    setTimeout(() => stop.abort(), 100);
+    const failure = await failureOf(shell('sleep 30', { signal: stop.signal }));
+    expect(failure.cancelled).toBe(true);
+    expect((await failureOf(shell('echo never', { signal: AbortSignal.abort() }))).cancelled).toBe(true);
+  });
+
+  it('dies with its worker, even by SIGKILL', async () => {
+    const module = new URL('../../src/media/run-process.ts', import.meta.url).href;
+    const program = `const { runProcess } = await import('${module}');
+      await runProcess({ command: '/bin/sh', args: ['-c', 'echo $$; exec sleep 600'], onStdoutLine: (l) => console.log(l) });`;
+    const worker = spawn(process.execPath, ['--input-type=module', '-e', program], { stdio: ['ignore', 'pipe', 'inherit'] });
+    const pid = await new Promise<number>((resolve) => worker.stdout.once('data', (text: Buffer) => resolve(Number(text.toString()))));
+    expect(await isRunning(pid)).toBe(true);
+    worker.kill('SIGKILL');
+    expect(await untilGone(pid)).toBe(true);
+  });
+});
+
+describe('scratch', () => {
+  it('gives private folders and removes them, however the work ends', async () => {
+    const root = await createScratchRoot(path.join(temp.path, 'work'));
+    let seen = '';
+    const value = await root.withScratch(async (folder) => {
+      seen = folder;
+      expect((await stat(folder)).mode & 0o777).toBe(0o700);
+      await writeFile(path.join(folder, 'piece.mp4'), 'x');
+      return 42;
+    });
+    expect(value).toBe(42);
+    await expect(stat(seen)).rejects.toThrow('ENOENT');
+    await expect(root.withScratch(() => Promise.reject(new Error('broken')))).rejects.toThrow('broken');
+    expect(await readdir(root.path)).toEqual([]);
+    await root.remove();
+  });
+
+  it('clears up after dead workers only, and ends what still works there', async () => {
+    const workDir = path.join(temp.path, 'shared-work');
+    const mine = await createScratchRoot(workDir);
+    const stale = path.join(workDir, 'worker-4194304-17');
+    await mkdir(path.join(stale, 'job-a'), { recursive: true });
+    await mkdir(path.join(workDir, 'keep-me'));
+    const orphan = spawn('/bin/sh', ['-c', `sleep 600 # ${stale}/job-a/out.mp4`, `${stale}/job-a/x`], { stdio: 'ignore' });
+    const neighbour = spawn('/bin/sh', ['-c', `sleep 600 # ${mine.path}/job-b/out.mp4`, `${mine.path}/y`], { stdio: 'ignore' });
+    try {
+      await delay(50);
+      expect(await sweepStaleScratch(workDir)).toEqual([stale]);
+      expect((await readdir(workDir)).toSorted()).toEqual(['keep-me', path.basename(mine.path)]);
+      expect(await untilGone(orphan.pid ?? 0)).toBe(true);
+      expect(await isRunning(neighbour.pid ?? 0)).toBe(true);
+    } finally {
+      orphan.kill('SIGKILL');
+      neighbour.kill('SIGKILL');
+    }
+  });
+
+  it('knows a worker that took over the pid of a dead one', async () => {
+    const workDir = path.join(temp.path, 'reused');
+    const root = path.join(workDir, `worker-${process.pid}-1`);
+    await mkdir(root, { recursive: true });
+    expect(await sweepStaleScratch(workDir)).toEqual([root]);
+  });
+
+  it('has nothing to do where there is no work folder yet', async () => {
+    expect(await sweepStaleScratch(path.join(temp.path, 'none'))).toEqual([]);
+  });
+});

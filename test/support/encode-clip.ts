@@ -1,0 +1,127 @@
+import { mkdir, writeFile } from 'node:fs/promises';
+import path from 'node:path';
+
+import { type FrameRate, framesPerSecond } from '../../src/domain/frame-rate.ts';
+import { colorMatrixOf, type MediaInfo } from '../../src/domain/media-info.ts';
+import {
+  concatList,
+  type ConcatPiece,
+  encodeAudioArgs,
+  encodeChunkArgs,
+  type EncodeRendition,
+  muxRenditionArgs,
+} from '../../src/media/ffmpeg-args.ts';
+import type { Ffmpeg } from '../../src/media/ffmpeg.ts';
+import type { InspectTools } from '../../src/media/inspect-output.ts';
+import { type OutputFacts, verifyChunk, verifyRendition } from '../../src/media/verify.ts';
+
+export interface EncodeJob {
+  readonly ffmpeg: Ffmpeg;
+  readonly tools: InspectTools;
+  readonly sourcePath: string;
+  readonly info: MediaInfo;
+  readonly folder: string;
+  readonly frameRate: FrameRate;
+  readonly frames: number;
+  readonly originSeconds: number;
+  readonly toneMap?: boolean;
+  /** Default: one piece over the whole video. */
+  readonly chunkFrames?: number;
+  readonly sizes: readonly { readonly widthPx: number; readonly heightPx: number }[];
+}
+
+export interface EncodedRendition {
+  readonly path: string;
+  readonly facts: OutputFacts;
+}
+
+const BUDGET = { budgetMs: 120_000 };
+
+/** The whole way of a video through the media tools: pieces, sound, joined renditions, each of them verified. */
+export async function encodeClip(job: EncodeJob): Promise<readonly EncodedRendition[]> {
+  await mkdir(job.folder, { recursive: true });
+  const gopFrames = Math.round(2 * framesPerSecond(job.frameRate));
+  const pieces = await encodePieces(job, gopFrames);
+  const audioPath = await encodeSound(job);
+  const renditions: EncodedRendition[] = [];
+  for (const [index, size] of job.sizes.entries()) {
+    const ofSize = pieces.map((piece) => piece[index]).filter((piece) => piece !== undefined);
+    const listPath = path.join(job.folder, `${index}.txt`);
+    const outputPath = path.join(job.folder, `${index}.mp4`);
+    await writeFile(listPath, concatList(ofSize, job.frameRate));
+    await job.ffmpeg.run(muxRenditionArgs({ listPath, audioPath, outputPath }), BUDGET);
+    const frames = ofSize.reduce((sum, piece) => sum + piece.frames, 0);
+    const expected = { ...size, frames, frameRate: job.frameRate, gopFrames, hasAudio: audioPath !== null };
+    renditions.push({ path: outputPath, facts: await verifyRendition(outputPath, expected, job.tools) });
+  }
+  return renditions;
+}
+
+async function encodePieces(job: EncodeJob, gopFrames: number): Promise<readonly (readonly ConcatPiece[])[]> {
+  const pieces: (readonly ConcatPiece[])[] = [];
+  const step = job.chunkFrames ?? job.frames;
+  for (let firstFrame = 0; firstFrame < job.frames; firstFrame += step) {
+    const endFrame = Math.min(job.frames, firstFrame + step);
+    const renditions = job.sizes.map(
+      (size, index): EncodeRendition => ({
+        ...size,
+        rateControl: { kind: 'capped-crf', crf: 22, maxrateBps: 5_000_000, bufsizeBps: 10_000_000 },
+        outputPath: path.join(job.folder, `${firstFrame}-${index}.mp4`),
+      }),
+    );
+    const command = encodeChunkArgs({
+      sourcePath: job.sourcePath,
+      videoStreamIndex: job.info.video.index,
+      frameRate: job.frameRate,
+      originSeconds: job.originSeconds,
+      firstFrame,
+      endFrame,
+      gopFrames,
+      interlaced: job.info.video.fieldOrder === 'interlaced',
+      toneMap: job.toneMap ?? false,
+      colorMatrix: colorMatrixOf(job.info.video),
+      preset: 'ultrafast',
+      renditions,
+      threads: 0,
+    });
+    await job.ffmpeg.run(command, BUDGET);
+    pieces.push(await checkPieces(job, renditions, { firstFrame, endFrame, gopFrames }));
+  }
+  return pieces;
+}
+
+async function checkPieces(
+  job: EncodeJob,
+  renditions: readonly EncodeRendition[],
+  { firstFrame, endFrame, gopFrames }: { firstFrame: number; endFrame: number; gopFrames: number },
+): Promise<readonly ConcatPiece[]> {
+  const checked: ConcatPiece[] = [];
+  for (const { outputPath, widthPx, heightPx } of renditions) {
+    const expected = {
+      frames: endFrame - firstFrame,
+      frameRate: job.frameRate,
+      gopFrames,
+      isLast: endFrame === job.frames,
+      totalFrames: job.frames,
+      widthPx,
+      heightPx,
+    };
+    const facts = await verifyChunk(outputPath, expected, job.tools);
+    checked.push({ path: outputPath, frames: facts.frames });
+  }
+  return checked;
+}
+
+async function encodeSound(job: EncodeJob): Promise<string | null> {
+  if (job.info.audio === null) return null;
+  const outputPath = path.join(job.folder, 'audio.m4a');
+  const command = encodeAudioArgs({
+    sourcePath: job.sourcePath,
+    audioStreamIndex: job.info.audio.index,
+    originSeconds: job.originSeconds,
+    durationSeconds: job.frames / framesPerSecond(job.frameRate),
+    outputPath,
+  });
+  await job.ffmpeg.run(command, BUDGET);
+  return outputPath;
+}

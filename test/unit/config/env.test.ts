@@ -1,0 +1,205 @@
+import { chmodSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import {
+  ConfigError,
+  loadConfig,
+  loadStackConfig,
+  loadTemporalTarget,
+  PROJECT_ROOT,
+} from '../../../src/config/env.ts';
+import { SETTINGS } from '../../../src/config/settings.ts';
+import {
+  readStackFile,
+  removeStackFile,
+  stackFilePath,
+  writeStackFile,
+} from '../../../src/config/stack-file.ts';
+
+let folder: string;
+let env: Record<string, string>;
+
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'steadyreel-env-'));
+  for (const name of ['ffmpeg', 'ffprobe']) {
+    writeFileSync(join(folder, name), '#!/bin/sh\n');
+    chmodSync(join(folder, name), 0o755);
+  }
+  env = {
+    PATH: folder,
+    DATA_DIR: join(folder, 'data'),
+    DATABASE_URL: 'postgresql://me:secret@db/videos',
+    TEMPORAL_ADDRESS: 'temporal:7233',
+  };
+});
+
+afterEach(() => rmSync(folder, { recursive: true, force: true }));
+
+function faultsOf(load: () => unknown): readonly string[] {
+  try {
+    load();
+  } catch (error) {
+    if (error instanceof ConfigError) return error.faults;
+    throw error;
+  }
+  return [];
+}
+
+describe('loadConfig', () => {
+  it('fills in the defaults, with absolute paths below the data folder', () => {
+    expect(loadConfig(env)).toMatchObject({
+      host: '127.0.0.1',
+      port: 3000,
+      publicUrl: 'http://127.0.0.1:3000',
+      mediaRoot: join(folder, 'data/media'),
+      processDir: join(folder, 'data/process'),
+      workDir: join(folder, 'data/work'),
+      temporalNamespace: 'default',
+      maxVideoProcessingTasks: 2,
+      videoProcessingTimeoutSeconds: 600,
+      videoProfile: 'ladder',
+      maxUploadBytes: 20 * 1024 ** 3,
+      maxVideoDurationSeconds: 21_600,
+      allowSignUp: false,
+      ffmpegPath: join(folder, 'ffmpeg'),
+      ffprobePath: join(folder, 'ffprobe'),
+    });
+  });
+
+  it('is frozen and holds no administrator that was not given', () => {
+    const config = loadConfig(env);
+    expect(Object.isFrozen(config)).toBe(true);
+    expect(config).not.toHaveProperty('adminApiKey');
+    expect(config).not.toHaveProperty('adminEmail');
+  });
+
+  it('takes relative paths from the root of the checkout, wherever it is called', () => {
+    const config = loadConfig({ ...env, DATA_DIR: 'elsewhere', MEDIA_ROOT: '/mnt/media' });
+    expect(config.dataDir).toBe(join(PROJECT_ROOT, 'elsewhere'));
+    expect(config.mediaRoot).toBe('/mnt/media');
+  });
+
+  it('counts an empty variable as not set', () => {
+    expect(loadConfig({ ...env, PORT: ' ', ADMIN_EMAIL: '' }).port).toBe(3000);
+  });
+
+  it.each(['true', 'True', 'TRUE', '1', 'yes'])('reads %s as true', (value) => {
+    expect(loadConfig({ ...env, ALLOW_SIGN_UP: value }).allowSignUp).toBe(true);
+  });
+
+  it.each(['false', 'False', '0', 'no'])('reads %s as false', (value) => {
+    expect(loadConfig({ ...env, ALLOW_SIGN_UP: value }).allowSignUp).toBe(false);
+  });
+
+  it.each([
+    [{ HOST: '0.0.0.0' }, 'http://localhost:3000'],
+    [{ HOST: '::1', PORT: '80' }, 'http://[::1]:80'],
+    [{ PUBLIC_URL: 'https://videos.example/' }, 'https://videos.example'],
+  ])('reaches %j at %s', (settings, expected) => {
+    expect(loadConfig({ ...env, ...settings }).publicUrl).toBe(expected);
+  });
+
+  it('splits the trusted proxies', () => {
+    expect(loadConfig({ ...env, TRUSTED_PROXIES: '10.0.0.1, 10.1.0.0/16,' }).trustedProxies).toEqual(
+      ['10.0.0.1', '10.1.0.0/16'],
+    );
+  });
+
+  it('takes ffprobe from beside a given ffmpeg', () => {
+    const config = loadConfig({ ...env, PATH: '', FFMPEG_PATH: join(folder, 'ffmpeg') });
+    expect(config.ffprobePath).toBe(join(folder, 'ffprobe'));
+  });
+
+  it('reports all faults at once, each naming its variable', () => {
+    const faults = faultsOf(() =>
+      loadConfig({
+        PATH: '',
+        DATA_DIR: folder,
+        PORT: '70000',
+        VIDEO_CRF: '22.5',
+        MAX_VIDEO_PROCESSING_TASKS: '0',
+        VIDEO_PROFILE: '4k',
+        DATABASE_URL: 'mysql://h/d',
+        TEMPORAL_ADDRESS: 'temporal',
+        ADMIN_EMAIL: 'me@example.com',
+        ALLOW_SIGN_UP: 'maybe',
+      }),
+    );
+    for (const name of [
+      ...['PORT', 'VIDEO_CRF', 'MAX_VIDEO_PROCESSING_TASKS', 'VIDEO_PROFILE', 'DATABASE_URL'],
+      ...['TEMPORAL_ADDRESS', 'ALLOW_SIGN_UP', 'ADMIN_PASSWORD', 'FFMPEG_PATH', 'FFPROBE_PATH'],
+    ]) {
+      expect(faults.filter((fault) => fault.includes(name))).toHaveLength(1);
+    }
+    expect(faults).toHaveLength(10);
+  });
+
+  it('does not repeat a secret in a fault', () => {
+    const [fault] = faultsOf(() => loadConfig({ ...env, DATABASE_URL: 'http://u:hunter2@db/x' }));
+    expect(fault).toContain('DATABASE_URL');
+    expect(fault).not.toContain('hunter2');
+  });
+
+  it('finds the servers of the running stack, and says what to do when there is none', () => {
+    const { DATABASE_URL: _, TEMPORAL_ADDRESS: __, ...bare } = env;
+    expect(faultsOf(() => loadConfig(bare))).toEqual([
+      expect.stringContaining('npm start'),
+      expect.stringContaining('npm start'),
+    ]);
+    writeStackFile(join(folder, 'data'), {
+      databaseUrl: 'postgresql://stack',
+      temporalAddress: '127.0.0.1:7233',
+      temporalUiUrl: 'http://127.0.0.1:8233',
+    });
+    expect(loadConfig(bare)).toMatchObject({
+      databaseUrl: 'postgresql://stack',
+      temporalAddress: '127.0.0.1:7233',
+      temporalUiUrl: 'http://127.0.0.1:8233',
+    });
+    expect(loadConfig(env).databaseUrl).toBe(env['DATABASE_URL']);
+    expect(loadTemporalTarget(bare)).toEqual({ address: '127.0.0.1:7233', namespace: 'default' });
+  });
+});
+
+describe('loadStackConfig', () => {
+  it('needs no servers, and knows which ones are somebody else’s', () => {
+    expect(loadStackConfig({ DATA_DIR: folder })).toMatchObject({
+      databaseUrl: undefined,
+      temporalAddress: undefined,
+      temporalPort: 7233,
+      temporalUiPort: 8233,
+      logFormat: 'pretty',
+    });
+    expect(loadStackConfig(env).databaseUrl).toBe(env['DATABASE_URL']);
+  });
+});
+
+describe('stack.json', () => {
+  it('can be read by its owner alone, and is gone after removal', () => {
+    writeStackFile(folder, { databaseUrl: 'a', temporalAddress: 'b' });
+    expect(statSync(stackFilePath(folder)).mode & 0o777).toBe(0o600);
+    removeStackFile(folder);
+    removeStackFile(folder);
+    expect(readStackFile(folder)).toBeUndefined();
+  });
+});
+
+describe('.env.example', () => {
+  it('names exactly the settings there are', () => {
+    const text = readFileSync(join(PROJECT_ROOT, '.env.example'), 'utf8');
+    const named = [...text.matchAll(/^#([A-Z_]+)=/gm)].map((match) => match[1]);
+    expect(named.toSorted()).toEqual(Object.keys(SETTINGS).toSorted());
+  });
+
+  it('shows values that are accepted and are the defaults', () => {
+    const text = readFileSync(join(PROJECT_ROOT, '.env.example'), 'utf8');
+    const shown = Object.fromEntries(
+      [...text.matchAll(/^#([A-Z_]+)=(.+)$/gm)].map((match) => [match[1], match[2]]),
+    );
+    for (const [name, value] of Object.entries(shown)) {
+      const { schema } = SETTINGS[name as keyof typeof SETTINGS];
+      expect([name, schema.parse(value)]).toEqual([name, schema.parse(undefined)]);
+    }
+  });
+});
