@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import path from 'node:path';
 import type { Client } from '@temporalio/client';
 import type { ActivityDeps } from './activities/deps.ts';
@@ -8,9 +9,18 @@ import { createFfmpeg } from './media/ffmpeg.ts';
 import { createScratchRoot } from './media/scratch.ts';
 import { createLogger, type Logger } from './observability/logger.ts';
 import { createLocalStore } from './storage/local-store.ts';
+import { createManifestFolder } from './storage/manifest-folder.ts';
 import { openTemporalClient } from './temporal/client.ts';
 import { createRunDescriptions } from './temporal/run-descriptions.ts';
 import { createVideoWorkflows } from './temporal/video-workflows.ts';
+import { createAttemptLimiter } from './usecases/attempt-limiter.ts';
+import type { UseCaseDeps } from './usecases/deps.ts';
+import { ensureFirstAdmin } from './usecases/ensure-first-admin.ts';
+import { createMediaLibrary, type MediaLibrary } from './usecases/find-media.ts';
+import { createUserAdministration, type UserAdministration } from './usecases/manage-users.ts';
+import { createPasswords } from './usecases/passwords.ts';
+import { recoverManifests, type RecoveryReport } from './usecases/recover-manifests.ts';
+import { createSubmitUpload, type SubmitUpload } from './usecases/submit-upload.ts';
 
 /** From settings to real adapters. Only the mains come here. */
 
@@ -60,4 +70,72 @@ export async function composeWorker(config: Config): Promise<WorkerParts> {
       await database.close();
     },
   };
+}
+
+/** What the API process works with. */
+export interface ApiParts {
+  readonly config: Config;
+  readonly logger: Logger;
+  readonly useCases: UseCaseDeps;
+  readonly uploads: SubmitUpload;
+  readonly library: MediaLibrary;
+  /** Each answers whether it works, or throws. */
+  readonly readiness: {
+    readonly database: () => Promise<boolean>;
+    readonly temporal: () => Promise<boolean>;
+    readonly storage: () => Promise<boolean>;
+  };
+  ensureFirstAdmin(): Promise<void>;
+  recoverManifests(): Promise<RecoveryReport>;
+  close(): Promise<void>;
+}
+
+export async function composeApi(config: Config): Promise<ApiParts> {
+  const logger = createLogger({ level: config.logLevel, format: config.logFormat, name: 'api' });
+  const database = createDatabase(await openOrm({ databaseUrl: config.databaseUrl }));
+  const workflows = createVideoWorkflows(
+    openTemporalClient({ address: config.temporalAddress, namespace: config.temporalNamespace }),
+  );
+  const store = await createLocalStore({ root: config.mediaRoot });
+  const now = () => new Date();
+  const passwords = createPasswords();
+  const manifests = createManifestFolder(config.processDir);
+  const registration = { database, manifests, workflows, logger };
+  const uploads = createSubmitUpload({
+    ...registration,
+    store,
+    maxUploadBytes: config.maxUploadBytes,
+    now,
+    randomName: () => randomBytes(8).toString('hex'),
+  });
+  return {
+    config,
+    logger,
+    useCases: { database, workflows, passwords, logInLimiter: createAttemptLimiter(now), now },
+    uploads,
+    library: createMediaLibrary({ database, store }),
+    readiness: {
+      database: () => database.isReachable(),
+      temporal: () => workflows.isReachable(),
+      storage: async () => {
+        await store.checkWritable();
+        return true;
+      },
+    },
+    ensureFirstAdmin: () => ensureFirstAdmin({ ...config, database, passwords }),
+    recoverManifests: () => recoverManifests({ ...registration, store, uploads }),
+    async close() {
+      await workflows.close();
+      await database.close();
+    },
+  };
+}
+
+/** What commands about users work with. */
+export async function composeUserAdministration(
+  databaseUrl: string,
+): Promise<{ readonly users: UserAdministration; close(): Promise<void> }> {
+  const database = createDatabase(await openOrm({ databaseUrl, poolSize: 1 }));
+  const users = createUserAdministration({ database, passwords: createPasswords(), now: () => new Date() });
+  return { users, close: () => database.close() };
 }

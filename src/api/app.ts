@@ -75,11 +75,11 @@ export function createApp(deps: AppDeps): OpenAPIHono<AppEnv> {
   app.route('/', createCategoryRoutes(deps));
   app.route('/', createPlaylistRoutes(deps));
   describeMediaRoutes(app);
+  app.openAPIRegistry.registerComponent('securitySchemes', 'apiKey', { type: 'http', scheme: 'bearer' });
   return app;
 }
 
 function describe(app: OpenAPIHono<AppEnv>, publicUrl: string) {
-  app.openAPIRegistry.registerComponent('securitySchemes', 'apiKey', { type: 'http', scheme: 'bearer' });
   return app.getOpenAPI31Document({
     openapi: '3.1.0',
     info: { title: 'Steadyreel', version: '1', description: 'The self-hosted video backend that never loses an upload.' },

@@ -1,5 +1,6 @@
 import type { Context } from 'hono';
 import { HTTPException } from 'hono/http-exception';
+import type { ContentfulStatusCode } from 'hono/utils/http-status';
 import { AppError, describeError, type ErrorCode, type JsonValue } from '../domain/errors.ts';
 import type { AppEnv } from './app-env.ts';
 
@@ -46,9 +47,11 @@ export function problemResponse(
     requestId: c.var.requestId,
     ...Object.fromEntries(shown),
   };
-  return c.newResponse(JSON.stringify(problem), {
-    status,
-    headers: { ...headersOf(error), ...headers, 'Content-Type': 'application/problem+json', 'Cache-Control': 'no-store' },
+  return c.body(JSON.stringify(problem), status as ContentfulStatusCode, {
+    ...headersOf(error),
+    ...headers,
+    'Content-Type': 'application/problem+json',
+    'Cache-Control': 'no-store',
   });
 }
 

@@ -1,4 +1,3 @@
-import { raw } from '@mikro-orm/core';
 import type { VideoId } from '../domain/ids.ts';
 import { Comment } from './entities/comment.ts';
 import type { EntityManager } from './orm.ts';
@@ -39,7 +38,7 @@ export async function insertComment(
 }
 
 export async function updateComment(em: EntityManager, id: number, text: string): Promise<void> {
-  await em.nativeUpdate(Comment, { id }, { text, updatedAt: raw('now()') });
+  await em.nativeUpdate(Comment, { id }, { text, updatedAt: new Date() });
 }
 
 export async function deleteComment(em: EntityManager, id: number): Promise<void> {

@@ -1,4 +1,3 @@
-import { fileURLToPath } from 'node:url';
 import { Migrator } from '@mikro-orm/migrations';
 import { defineConfig, type EntityManager, MikroORM } from '@mikro-orm/postgresql';
 import { ApiKey } from './entities/api-key.ts';
@@ -12,6 +11,7 @@ import { User } from './entities/user.ts';
 import { VideoRun } from './entities/video-run.ts';
 import { VideoStream } from './entities/video-stream.ts';
 import { Video } from './entities/video.ts';
+import { InitialMigration } from './migrations/0001-initial.ts';
 
 const ENTITIES = [
   User,
@@ -45,9 +45,9 @@ export async function openOrm({ databaseUrl, poolSize = 8 }: OrmOptions): Promis
       forceUtcTimezone: true,
       pool: { min: 0, max: poolSize },
       migrations: {
-        path: fileURLToPath(new URL('migrations', import.meta.url)),
-        glob: '*.ts',
+        migrationsList: [{ name: '0001-initial', class: InitialMigration }],
         snapshot: false,
+        silent: true,
       },
     }),
   );

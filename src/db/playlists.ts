@@ -1,4 +1,3 @@
-import { raw } from '@mikro-orm/core';
 import { Playlist } from './entities/playlist.ts';
 import type { EntityManager } from './orm.ts';
 
@@ -50,7 +49,7 @@ export async function updatePlaylist(
   id: number,
   changes: { title?: string; description?: string },
 ): Promise<void> {
-  await em.nativeUpdate(Playlist, { id }, { ...changes, updatedAt: raw('now()') });
+  await em.nativeUpdate(Playlist, { id }, { ...changes, updatedAt: new Date() });
 }
 
 export async function deletePlaylist(em: EntityManager, id: number, ownerId: number): Promise<boolean> {
@@ -88,7 +87,7 @@ export async function writePlaylistOrder(
      on conflict (playlist_id, video_id) do update set position = excluded.position`,
     [playlistId, ids],
   );
-  await em.nativeUpdate(Playlist, { id: playlistId }, { updatedAt: raw('now()') });
+  await em.nativeUpdate(Playlist, { id: playlistId }, { updatedAt: new Date() });
 }
 
 function toRecord(playlist: Playlist): PlaylistRecord {

@@ -1,4 +1,4 @@
-import { type FilterQuery, raw } from '@mikro-orm/core';
+import type { FilterQuery } from '@mikro-orm/core';
 import type { PlanWarning } from '../domain/encoding-plan.ts';
 import type { Failure } from '../domain/failure.ts';
 import type { UserId, VideoId } from '../domain/ids.ts';
@@ -140,7 +140,7 @@ export interface VideoChanges {
 
 export async function updateVideo(em: EntityManager, id: VideoId, changes: VideoChanges): Promise<void> {
   const { tags, ...columns } = changes;
-  const values = { ...columns, ...(tags === undefined ? {} : { tags: [...tags] }), updatedAt: raw('now()') };
+  const values = { ...columns, ...(tags === undefined ? {} : { tags: [...tags] }), updatedAt: new Date() };
   await em.nativeUpdate(Video, { id, deletedAt: null }, values);
 }
 

@@ -17,9 +17,15 @@ const ALWAYS: readonly (readonly [RegExp, ErrorCode])[] = [
 
 /** Said before the first frame these are about the source; later the same words may come from any damaged spot. */
 const BEFORE_FIRST_FRAME: readonly (readonly [RegExp, ErrorCode])[] = [
-  [/Decoder \(codec .*?\) not found|Decoder not found|Unknown decoder|Decoding requested, but no decoder found/i, 'source-codec-unsupported'],
+  [
+    /Decoder \(codec .*?\) not found|Decoder not found|Unknown decoder|Decoding requested, but no decoder found/i,
+    'source-codec-unsupported',
+  ],
   [/partial file|Truncating packet|stream ends prematurely/i, 'source-truncated'],
-  [/moov atom not found|Invalid data found when processing input|could not find codec parameters|End of file/i, 'source-unreadable'],
+  [
+    /moov atom not found|Invalid data found when processing input|could not find codec parameters|End of file/i,
+    'source-unreadable',
+  ],
 ];
 
 /** What the launchers answer when the tool behind them is missing or may not run. */
@@ -32,7 +38,8 @@ const LAUNCH_FAILED: readonly number[] = [126, 127];
  * @returns the `ProcessFailure` itself where the tool could not even be started: that is the host's fault and unnamed
  */
 export function classifyFailure(failure: ProcessFailure, context: FailureContext): Error {
-  if (failure.notStarted || failure.cancelled || LAUNCH_FAILED.includes(failure.exitCode ?? 0)) return failure;
+  if (failure.notStarted || failure.cancelled || LAUNCH_FAILED.includes(failure.exitCode ?? 0))
+    return failure;
   return new AppError(chooseCode(failure, context), failure.toDetails(), { cause: failure });
 }
 
@@ -49,6 +56,9 @@ function chooseCode(failure: ProcessFailure, { hasFrames }: FailureContext): Err
   );
 }
 
-function firstMatch(text: string, table: readonly (readonly [RegExp, ErrorCode])[]): ErrorCode | undefined {
+function firstMatch(
+  text: string,
+  table: readonly (readonly [RegExp, ErrorCode])[],
+): ErrorCode | undefined {
   return table.find(([pattern]) => pattern.test(text))?.[1];
 }

@@ -198,7 +198,9 @@ export interface EncodeAudio {
 /** AAC, stereo, 48 kHz, 128 kb/s. A late start is filled with silence, so that sound and picture share their zero. */
 export function encodeAudioArgs(audio: EncodeAudio): FfmpegCommand {
   return {
-    inputs: [{ options: [...UPLOAD_INPUT_FLAGS, '-copyts', '-start_at_zero'], path: audio.sourcePath }],
+    inputs: [
+      { options: [...UPLOAD_INPUT_FLAGS, '-copyts', '-start_at_zero'], path: audio.sourcePath },
+    ],
     outputs: [
       {
         options: [
@@ -279,7 +281,10 @@ export interface MuxRendition {
 }
 
 export function muxRenditionArgs(mux: MuxRendition): FfmpegCommand {
-  const pieces = { options: [...OWN_INPUT_FLAGS, '-f', 'concat', '-safe', '0'], path: mux.listPath };
+  const pieces = {
+    options: [...OWN_INPUT_FLAGS, '-f', 'concat', '-safe', '0'],
+    path: mux.listPath,
+  };
   const sound = mux.audioPath === null ? [] : [{ options: OWN_INPUT_FLAGS, path: mux.audioPath }];
   return {
     inputs: [pieces, ...sound],
@@ -322,17 +327,30 @@ export function concatList(pieces: readonly ConcatPiece[], frameRate: FrameRate)
 /** One picture of a finished rendition. */
 export interface Thumbnail {
   readonly sourcePath: string;
-  readonly atSeconds: number;
+  /** `last`: the very last picture, wherever that is. */
+  readonly atSeconds: number | 'last';
   /** Takes the most telling one of the next two seconds' pictures, looking at every nth; null takes the one at `atSeconds`. */
   readonly chooseEvery: number | null;
   readonly outputPath: string;
 }
 
-export function thumbnailArgs({ sourcePath, atSeconds, chooseEvery, outputPath }: Thumbnail): FfmpegCommand {
+export function thumbnailArgs({
+  sourcePath,
+  atSeconds,
+  chooseEvery,
+  outputPath,
+}: Thumbnail): FfmpegCommand {
+  const seek = atSeconds === 'last' ? ['-sseof', '-2'] : ['-ss', formatSeconds(atSeconds)];
   const reach = chooseEvery === null ? [] : ['-t', '2'];
-  const choice = chooseEvery === null ? [] : ['-vf', `select=not(mod(n\\,${chooseEvery})),thumbnail=n=20`];
+  const choice =
+    chooseEvery === null ? [] : ['-vf', `select=not(mod(n\\,${chooseEvery})),thumbnail=n=20`];
   return {
-    inputs: [{ options: [...OWN_INPUT_FLAGS, '-ss', formatSeconds(atSeconds), ...reach], path: sourcePath }],
+    inputs: [
+      {
+        options: [...OWN_INPUT_FLAGS, ...seek, ...reach],
+        path: sourcePath,
+      },
+    ],
     outputs: [
       {
         options: [
@@ -341,8 +359,8 @@ export function thumbnailArgs({ sourcePath, atSeconds, chooseEvery, outputPath }
           '-an',
           ...NO_METADATA,
           ...choice,
-          '-frames:v',
-          '1',
+          // Of the last two seconds each picture overwrites the one before.
+          ...(atSeconds === 'last' ? [] : ['-frames:v', '1']),
           '-q:v',
           '3',
           '-update',

@@ -59,7 +59,17 @@ const STALL_MS = 60_000;
 const CHECK_MS = 20_000;
 /** Linux takes 128 KiB for one argument; a graph that long is a mistake of ours. */
 const LONGEST_ARGUMENT = 100_000;
-const GLOBAL_OPTIONS = ['-hide_banner', '-nostdin', '-v', 'error', '-progress', 'pipe:1', '-stats_period', '1', '-nostats'];
+const GLOBAL_OPTIONS = [
+  '-hide_banner',
+  '-nostdin',
+  '-v',
+  'error',
+  '-progress',
+  'pipe:1',
+  '-stats_period',
+  '1',
+  '-nostats',
+];
 
 /**
  * The one place that knows fluent-ffmpeg 2.1.3 (archived upstream, so its faults stay as they are). It assembles the command and
@@ -87,7 +97,8 @@ async function run(
   deps: FfmpegDeps,
   prefix: readonly string[],
 ): Promise<FfmpegRun> {
-  if (!isMainThread) throw new Error('tools are started on the main thread: their lives are tied to it');
+  if (!isMainThread)
+    throw new Error('tools are started on the main thread: their lives are tied to it');
   const argv = [deps.ffmpegPath, ...toArguments(command)];
   refuseUnsafeArguments(argv);
   if (options.signal?.aborted === true) throw cancelledBeforeStart(argv, options.signal);
@@ -108,18 +119,30 @@ async function run(
   };
 
   deps.logger.debug({ argv }, 'ffmpeg starts');
-  const spawnError = await spawnWithFluent(command, { launch: [...prefix, deps.ffmpegPath], cwd: options.cwd, onSpawn });
+  const spawnError = await spawnWithFluent(command, {
+    launch: [...prefix, deps.ffmpegPath],
+    cwd: options.cwd,
+    onSpawn,
+  });
   const end = await state.watched?.ended;
   if (end === undefined) throw spawnError ?? new Error('ffmpeg was not started');
   deps.logger.debug({ exitCode: end.exitCode, durationMs: end.durationMs }, 'ffmpeg ended');
 
-  if (end.exitCode === 0 && end.killedFor === null) return { durationMs: end.durationMs, stderr: end.stderr };
-  const failure = new ProcessFailure(argv, end, end.killedFor === 'cancel' ? options.signal?.reason : undefined);
+  if (end.exitCode === 0 && end.killedFor === null)
+    return { durationMs: end.durationMs, stderr: end.stderr };
+  const failure = new ProcessFailure(
+    argv,
+    end,
+    end.killedFor === 'cancel' ? options.signal?.reason : undefined,
+  );
   if (failure.cancelled) throw cancellationOf(options.signal, failure);
   throw classifyFailure(failure, { hasFrames: state.hasFrames });
 }
 
-function readProgress(child: ChildProcess, report: (progress: EncodeProgress, isForward: boolean) => void): void {
+function readProgress(
+  child: ChildProcess,
+  report: (progress: EncodeProgress, isForward: boolean) => void,
+): void {
   if (child.stdout === null) return;
   const parse = createProgressParser();
   let latest: EncodeProgress = { outTimeSeconds: null, totalSizeBytes: null, frames: null };
@@ -146,7 +169,8 @@ export function toArguments({ inputs, filterGraph, outputs }: FfmpegCommand): re
 }
 
 function refuseUnsafeArguments(argv: readonly string[]): void {
-  if (argv.some((argument) => argument.length > LONGEST_ARGUMENT)) throw new Error('an argument of ffmpeg is too long');
+  if (argv.some((argument) => argument.length > LONGEST_ARGUMENT))
+    throw new Error('an argument of ffmpeg is too long');
 }
 
 interface FluentSpawn {
@@ -155,17 +179,32 @@ interface FluentSpawn {
   readonly onSpawn: (child: ChildProcess) => void;
 }
 
-type Ring = { get(): string; append(text: string): void; close(): void; callback(take: (line: string) => void): void };
+type Ring = {
+  get(): string;
+  append(text: string): void;
+  close(): void;
+  callback(take: (line: string) => void): void;
+};
 type EndCallback = (error?: Error | null, stdout?: Ring, stderr?: Ring) => void;
 type SpawnCallback = (child: ChildProcess, stdout: Ring, stderr: Ring) => void;
 
 /** The inner methods of fluent-ffmpeg 2.1.3 that are replaced below; its typings leave them out. */
 interface FluentInternals {
   _getFfmpegPath(done: (error: Error | null, path: string) => void): void;
-  _spawnFfmpeg(args: string[], options: object, onSpawn: SpawnCallback | EndCallback, onEnd?: EndCallback): void;
+  _spawnFfmpeg(
+    args: string[],
+    options: object,
+    onSpawn: SpawnCallback | EndCallback,
+    onEnd?: EndCallback,
+  ): void;
 }
 
-const EMPTY_RING: Ring = { get: () => '', append: () => undefined, close: () => undefined, callback: () => undefined };
+const EMPTY_RING: Ring = {
+  get: () => '',
+  append: () => undefined,
+  close: () => undefined,
+  callback: () => undefined,
+};
 
 /** @returns what fluent complained about; undefined where the command ended with status 0 */
 function spawnWithFluent(command: FfmpegCommand, spawn: FluentSpawn): Promise<Error | undefined> {
@@ -232,7 +271,8 @@ function guardSpawn(
 /** fluent asks ffmpeg for its formats and encoders before the first command of a process and remembers the answers. */
 async function fillCapabilityCache(launch: readonly string[]): Promise<void> {
   const fluent = createCommand();
-  const onSpawn = (child: ChildProcess): void => void superviseChild(child, { deadline: { budgetMs: CHECK_MS } });
+  const onSpawn = (child: ChildProcess): void =>
+    void superviseChild(child, { deadline: { budgetMs: CHECK_MS } });
   await new Promise<void>((resolve, reject) => {
     guardSpawn(fluent, { launch, onSpawn }, reject);
     fluent.getAvailableFormats((error: Error | null) => (error ? reject(error) : resolve()));

@@ -69,14 +69,30 @@ function needsScan({ video, audio, durationSeconds, sizeBytes }: MediaInfo): boo
   if (durationSeconds === null) return true;
   // The container's length may be that of the sound.
   if (video.durationSeconds === null && audio !== null) return true;
-  if (!isPlausible(video.averageFrameRate) && !isPlausible(video.nominalFrameRate) && video.frameCount === null) return true;
-  const isSparse = durationSeconds > SPARSE_SECONDS && sizeBytes / durationSeconds < SPARSE_BYTES_PER_SECOND;
+  if (
+    !isPlausible(video.averageFrameRate) &&
+    !isPlausible(video.nominalFrameRate) &&
+    video.frameCount === null
+  )
+    return true;
+  const isSparse =
+    durationSeconds > SPARSE_SECONDS && sizeBytes / durationSeconds < SPARSE_BYTES_PER_SECOND;
   return isSparse && video.frameCount === null;
 }
 
 async function readHeaders(file: string, options: ProbeOptions): Promise<ProbeOutput> {
   const { stdout } = await runProbe({
-    args: ['-v', 'error', ...UPLOAD_INPUT_FLAGS, '-show_entries', SHOWN_ENTRIES, '-of', 'json', '-i', file],
+    args: [
+      '-v',
+      'error',
+      ...UPLOAD_INPUT_FLAGS,
+      '-show_entries',
+      SHOWN_ENTRIES,
+      '-of',
+      'json',
+      '-i',
+      file,
+    ],
     ...options,
   });
   try {
@@ -87,7 +103,11 @@ async function readHeaders(file: string, options: ProbeOptions): Promise<ProbeOu
 }
 
 /** Counts the packets of the picture that are shown. @returns undefined where there are none with a time */
-async function scanPackets(file: string, videoIndex: number, options: ProbeOptions): Promise<PacketScan | undefined> {
+async function scanPackets(
+  file: string,
+  videoIndex: number,
+  options: ProbeOptions,
+): Promise<PacketScan | undefined> {
   let frames = 0;
   let firstSeconds = Number.POSITIVE_INFINITY;
   let lastSeconds = Number.NEGATIVE_INFINITY;
@@ -133,9 +153,21 @@ interface ProbeRun extends ProbeOptions {
   readonly onStdoutLine?: (line: string) => void;
 }
 
-async function runProbe({ args, onStdoutLine, ffprobePath, timeoutMs, signal }: ProbeRun): Promise<{ stdout: string }> {
+async function runProbe({
+  args,
+  onStdoutLine,
+  ffprobePath,
+  timeoutMs,
+  signal,
+}: ProbeRun): Promise<{ stdout: string }> {
   try {
-    return await runProcess({ command: ffprobePath, args, onStdoutLine, signal, deadline: { budgetMs: timeoutMs } });
+    return await runProcess({
+      command: ffprobePath,
+      args,
+      onStdoutLine,
+      signal,
+      deadline: { budgetMs: timeoutMs },
+    });
   } catch (error) {
     throw error instanceof ProcessFailure ? classifyProbeFailure(error) : error;
   }

@@ -53,7 +53,9 @@ export async function inspectOutput(file: string, tools: InspectTools): Promise<
   const { size } = await stat(file);
   const headers = await readHeaders(file, tools);
   const streams = headers.streams ?? [];
-  const frames = streams.some(({ codec_type }) => codec_type === 'video') ? await readFrames(file, tools) : [];
+  const frames = streams.some(({ codec_type }) => codec_type === 'video')
+    ? await readFrames(file, tools)
+    : [];
   return {
     sizeBytes: size,
     durationSeconds: Number(headers.format?.duration ?? 0),
@@ -64,13 +66,20 @@ export async function inspectOutput(file: string, tools: InspectTools): Promise<
         widthPx: stream.width ?? 0,
         heightPx: stream.height ?? 0,
         isSquarePixels: (stream.sample_aspect_ratio ?? '1:1') === '1:1',
-        isRotated: (stream.side_data_list ?? []).some(({ rotation }) => rotation !== undefined && rotation !== 0),
+        isRotated: (stream.side_data_list ?? []).some(
+          ({ rotation }) => rotation !== undefined && rotation !== 0,
+        ),
         durationSeconds: Number(stream.duration ?? 0),
       })),
     audioStreams: streams
       .filter(({ codec_type }) => codec_type === 'audio')
-      .map((stream) => ({ codec: stream.codec_name ?? 'unknown', durationSeconds: Number(stream.duration ?? 0) })),
-    otherStreams: streams.filter(({ codec_type }) => codec_type !== 'video' && codec_type !== 'audio').length,
+      .map((stream) => ({
+        codec: stream.codec_name ?? 'unknown',
+        durationSeconds: Number(stream.duration ?? 0),
+      })),
+    otherStreams: streams.filter(
+      ({ codec_type }) => codec_type !== 'video' && codec_type !== 'audio',
+    ).length,
     frameTimes: frames.map(({ seconds }) => seconds),
     keyFrames: frames.flatMap(({ isKey }, position) => (isKey ? [position] : [])),
   };
@@ -79,7 +88,10 @@ export async function inspectOutput(file: string, tools: InspectTools): Promise<
 async function readHeaders(file: string, tools: InspectTools): Promise<Headers> {
   const entries =
     'format=duration:stream=codec_type,codec_name,width,height,sample_aspect_ratio,duration:stream_side_data=rotation';
-  const stdout = await probe([...OWN_INPUT_FLAGS, '-show_entries', entries, '-of', 'json', '-i', file], tools);
+  const stdout = await probe(
+    [...OWN_INPUT_FLAGS, '-show_entries', entries, '-of', 'json', '-i', file],
+    tools,
+  );
   return JSON.parse(stdout) as Headers;
 }
 
@@ -98,7 +110,17 @@ async function readFrames(file: string, tools: InspectTools): Promise<readonly F
     }
   };
   await probe(
-    [...OWN_INPUT_FLAGS, '-select_streams', 'v:0', '-show_entries', 'packet=pts_time,flags', '-of', 'csv=p=0', '-i', file],
+    [
+      ...OWN_INPUT_FLAGS,
+      '-select_streams',
+      'v:0',
+      '-show_entries',
+      'packet=pts_time,flags',
+      '-of',
+      'csv=p=0',
+      '-i',
+      file,
+    ],
     tools,
     onStdoutLine,
   );

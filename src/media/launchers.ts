@@ -35,7 +35,10 @@ async function tryLaunchers(): Promise<readonly string[]> {
 async function findTool(name: string): Promise<string | undefined> {
   for (const folder of TOOL_FOLDERS) {
     const file = path.join(folder, name);
-    const isThere = await access(file, constants.X_OK).then(() => true, () => false);
+    const isThere = await access(file, constants.X_OK).then(
+      () => true,
+      () => false,
+    );
     if (isThere) return file;
   }
   return undefined;
@@ -43,7 +46,11 @@ async function findTool(name: string): Promise<string | undefined> {
 
 function worksAsLauncher([command = '', ...options]: readonly string[]): Promise<boolean> {
   return new Promise((resolve) => {
-    const child = spawn(command, [...options, 'true'], { stdio: 'ignore', timeout: 5000, killSignal: 'SIGKILL' });
+    const child = spawn(command, [...options, 'true'], {
+      stdio: 'ignore',
+      timeout: 5000,
+      killSignal: 'SIGKILL',
+    });
     child.once('error', () => resolve(false));
     child.once('close', (code) => resolve(code === 0));
   });

@@ -28,7 +28,8 @@ export async function readMp4Structure(file: string): Promise<Mp4Structure> {
   const boxes = await readTopLevel(handle);
   const index = boxes.find(({ type }) => type === 'moov');
   const media = boxes.find(({ type }) => type === 'mdat');
-  if (index === undefined || media === undefined) throw new Error('the file has no index or no media');
+  if (index === undefined || media === undefined)
+    throw new Error('the file has no index or no media');
   if (index.end - index.body > LARGEST_INDEX_BYTES) throw new Error('the index is too large');
   const moov = Buffer.alloc(index.end - index.body);
   await handle.read(moov, 0, moov.length, index.body);
@@ -39,7 +40,7 @@ async function readTopLevel(handle: FileHandle): Promise<readonly Box[]> {
   const { size } = await handle.stat();
   const boxes: Box[] = [];
   const header = Buffer.alloc(16);
-  for (let start = 0; start + 8 <= size; ) {
+  for (let start = 0; start + 8 <= size;) {
     const { bytesRead } = await handle.read(header, 0, 16, start);
     const box = readHeader(header.subarray(0, bytesRead), start, size);
     boxes.push(box);
@@ -61,7 +62,7 @@ function readHeader(header: Buffer, start: number, limit: number): Box {
 
 function children(buffer: Buffer, from: number, to: number): readonly Box[] {
   const boxes: Box[] = [];
-  for (let start = from; start + 8 <= to; ) {
+  for (let start = from; start + 8 <= to;) {
     const box = readHeader(buffer.subarray(start), start, to);
     boxes.push(box);
     start = box.end;
@@ -75,7 +76,10 @@ function readCodecs(moov: Buffer): readonly string[] {
     .flatMap((track) => {
       const descriptions = descend(moov, track, ['mdia', 'minf', 'stbl', 'stsd']);
       // A version, flags and a count stand before the entries.
-      const entry = descriptions === undefined ? undefined : children(moov, descriptions.body + 8, descriptions.end)[0];
+      const entry =
+        descriptions === undefined
+          ? undefined
+          : children(moov, descriptions.body + 8, descriptions.end)[0];
       const codec = entry === undefined ? undefined : describeEntry(moov, entry);
       return codec === undefined ? [] : [codec];
     });
@@ -83,20 +87,31 @@ function readCodecs(moov: Buffer): readonly string[] {
 
 function descend(buffer: Buffer, from: Box, types: readonly string[]): Box | undefined {
   return types.reduce<Box | undefined>(
-    (box, type) => (box === undefined ? undefined : children(buffer, box.body, box.end).find((child) => child.type === type)),
+    (box, type) =>
+      box === undefined
+        ? undefined
+        : children(buffer, box.body, box.end).find((child) => child.type === type),
     from,
   );
 }
 
 function describeEntry(moov: Buffer, entry: Box): string | undefined {
   if (entry.type === 'avc1') {
-    const config = children(moov, entry.body + VISUAL_ENTRY_BYTES, entry.end).find(({ type }) => type === 'avcC');
+    const config = children(moov, entry.body + VISUAL_ENTRY_BYTES, entry.end).find(
+      ({ type }) => type === 'avcC',
+    );
     // Profile, constraints and level (ISO 14496-15 §5.3.3).
-    return config === undefined ? undefined : `avc1.${moov.toString('hex', config.body + 1, config.body + 4)}`;
+    return config === undefined
+      ? undefined
+      : `avc1.${moov.toString('hex', config.body + 1, config.body + 4)}`;
   }
   if (entry.type === 'mp4a') {
-    const descriptor = children(moov, entry.body + AUDIO_ENTRY_BYTES, entry.end).find(({ type }) => type === 'esds');
-    return descriptor === undefined ? undefined : describeAudio(moov.subarray(descriptor.body + 4, descriptor.end));
+    const descriptor = children(moov, entry.body + AUDIO_ENTRY_BYTES, entry.end).find(
+      ({ type }) => type === 'esds',
+    );
+    return descriptor === undefined
+      ? undefined
+      : describeAudio(moov.subarray(descriptor.body + 4, descriptor.end));
   }
   return undefined;
 }
@@ -108,7 +123,8 @@ const DECODER_SPECIFIC = 5;
 /** Descriptors in each other (ISO 14496-1 §7.2.6): the object type, and the audio object type in the decoder's own bytes. */
 function describeAudio(esds: Buffer): string | undefined {
   const stream = readDescriptor(esds, ES_DESCRIPTOR);
-  const config = stream === undefined ? undefined : readDescriptor(stream.subarray(3), DECODER_CONFIG);
+  const config =
+    stream === undefined ? undefined : readDescriptor(stream.subarray(3), DECODER_CONFIG);
   if (config === undefined) return undefined;
   const objectType = config.readUInt8(0).toString(16).padStart(2, '0');
   const specific = readDescriptor(config.subarray(13), DECODER_SPECIFIC);

@@ -1,6 +1,11 @@
 import { AppError } from '../domain/errors.ts';
 import type { FrameRate } from '../domain/frame-rate.ts';
-import type { AudioStreamInfo, MediaInfo, Rotation, VideoStreamInfo } from '../domain/media-info.ts';
+import type {
+  AudioStreamInfo,
+  MediaInfo,
+  Rotation,
+  VideoStreamInfo,
+} from '../domain/media-info.ts';
 import { LARGEST_SIDE_PX } from './input-flags.ts';
 
 /** The part of `ffprobe -of json` that is read here. Numbers come as strings, and any field may be missing. */
@@ -71,7 +76,9 @@ export function parseProbe(probe: ProbeOutput, scan?: PacketScan): MediaInfo {
     sizeBytes: finite(format.size) ?? 0,
     video: parseVideo(chooseVideo(streams), format, scan),
     audio: audio === undefined ? null : parseAudio(audio),
-    droppedAudio: streams.filter((stream) => stream.codec_type === 'audio' && !isDecodableAudio(stream)).length,
+    droppedAudio: streams.filter(
+      (stream) => stream.codec_type === 'audio' && !isDecodableAudio(stream),
+    ).length,
     streamCount: streams.length,
   };
 }
@@ -79,12 +86,16 @@ export function parseProbe(probe: ProbeOutput, scan?: PacketScan): MediaInfo {
 function chooseVideo(streams: readonly ProbeStream[]): ProbeStream {
   const pictures = streams.filter(
     ({ codec_type, disposition }) =>
-      codec_type === 'video' && disposition?.['attached_pic'] !== 1 && disposition?.['timed_thumbnails'] !== 1,
+      codec_type === 'video' &&
+      disposition?.['attached_pic'] !== 1 &&
+      disposition?.['timed_thumbnails'] !== 1,
   );
   const chosen = pictures.find((stream) => hasKnownCodec(stream)) ?? pictures[0];
   if (chosen === undefined) throw new AppError('source-has-no-video');
   if (!hasKnownCodec(chosen)) {
-    throw new AppError('source-codec-unsupported', { detail: 'The picture is coded in an unknown way.' });
+    throw new AppError('source-codec-unsupported', {
+      detail: 'The picture is coded in an unknown way.',
+    });
   }
   return chosen;
 }
@@ -108,7 +119,8 @@ function parseVideo(stream: ProbeStream, format: ProbeFormat, scan?: PacketScan)
   refuseImpossibleSize(codedWidthPx, codedHeightPx);
 
   const startSeconds = finite(stream.start_time) ?? finite(format.start_time) ?? 0;
-  const durationSeconds = scan?.durationSeconds ?? positive(stream.duration) ?? taggedDuration(stream, startSeconds);
+  const durationSeconds =
+    scan?.durationSeconds ?? positive(stream.duration) ?? taggedDuration(stream, startSeconds);
   const frameCount = scan?.frames ?? positive(stream.nb_frames);
   const averageFrameRate = parseRate(stream.avg_frame_rate);
   const nominalFrameRate = parseRate(stream.r_frame_rate);
@@ -137,7 +149,9 @@ function parseVideo(stream: ProbeStream, format: ProbeFormat, scan?: PacketScan)
     frameCount,
     startSeconds,
     durationSeconds,
-    fieldOrder: ['tt', 'bb', 'tb', 'bt'].includes(stream.field_order ?? '') ? 'interlaced' : 'progressive',
+    fieldOrder: ['tt', 'bb', 'tb', 'bt'].includes(stream.field_order ?? '')
+      ? 'interlaced'
+      : 'progressive',
     transfer: known(stream.color_transfer),
     primaries: known(stream.color_primaries),
     colorSpace: known(stream.color_space),
@@ -199,7 +213,10 @@ function parseRate(text: string | undefined): FrameRate | null {
   return parseFraction(text, '/');
 }
 
-function parseFraction(text: string | undefined, separator: string): { num: number; den: number } | null {
+function parseFraction(
+  text: string | undefined,
+  separator: string,
+): { num: number; den: number } | null {
   const [num, den] = (text ?? '').split(separator).map(Number);
   if (num === undefined || den === undefined || !(num > 0) || !(den > 0)) return null;
   return { num, den };

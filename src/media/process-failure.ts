@@ -19,7 +19,9 @@ export class ProcessFailure extends Error {
   readonly stderr: string;
 
   constructor(argv: readonly string[], end: ChildEnd, cause?: unknown) {
-    super(`${argv[0] ?? 'process'} ${describeEnd(end)}`, { cause: cause ?? end.spawnError ?? undefined });
+    super(`${argv[0] ?? 'process'} ${describeEnd(end)}`, {
+      cause: cause ?? end.spawnError ?? undefined,
+    });
     this.name = 'ProcessFailure';
     this.argv = argv;
     this.exitCode = end.exitCode;

@@ -35,7 +35,8 @@ const STDOUT_LIMIT_BYTES = 4 * 1024 * 1024;
  * @throws the reason of `signal` when that is an error; `ProcessFailure` for every other end but exit status 0
  */
 export async function runProcess(request: ProcessRequest): Promise<ProcessResult> {
-  if (!isMainThread) throw new Error('tools are started on the main thread: their lives are tied to it');
+  if (!isMainThread)
+    throw new Error('tools are started on the main thread: their lives are tied to it');
   const argv = [request.command, ...request.args];
   const prefix = request.launchPrefix ?? (await detectLaunchers());
   if (request.signal?.aborted === true) throw cancelledBeforeStart(argv, request.signal);
@@ -61,20 +62,32 @@ export async function runProcess(request: ProcessRequest): Promise<ProcessResult
     });
   } else if (child.stdout !== null) {
     const takeLine = request.onStdoutLine;
-    createInterface({ input: child.stdout, crlfDelay: Number.POSITIVE_INFINITY }).on('line', (line) => {
-      progressed();
-      takeLine(line);
-    });
+    createInterface({ input: child.stdout, crlfDelay: Number.POSITIVE_INFINITY }).on(
+      'line',
+      (line) => {
+        progressed();
+        takeLine(line);
+      },
+    );
   }
 
   const end = await ended;
-  if (end.killedFor === 'cancel') throw cancellationOf(request.signal, new ProcessFailure(argv, end, request.signal?.reason));
-  if (end.spawnError !== null || end.killedFor !== null || end.exitCode !== 0) throw new ProcessFailure(argv, end);
+  if (end.killedFor === 'cancel')
+    throw cancellationOf(request.signal, new ProcessFailure(argv, end, request.signal?.reason));
+  if (end.spawnError !== null || end.killedFor !== null || end.exitCode !== 0)
+    throw new ProcessFailure(argv, end);
   return { stdout: collected.join(''), stderr: end.stderr, durationMs: end.durationMs };
 }
 
 /** The failure of a tool that was cancelled before it was even started. */
 export function cancelledBeforeStart(argv: readonly string[], signal: AbortSignal): Error {
-  const end = { exitCode: null, signal: null, spawnError: null, killedFor: 'cancel', durationMs: 0, stderr: '' } as const;
+  const end = {
+    exitCode: null,
+    signal: null,
+    spawnError: null,
+    killedFor: 'cancel',
+    durationMs: 0,
+    stderr: '',
+  } as const;
   return cancellationOf(signal, new ProcessFailure(argv, end, signal.reason));
 }

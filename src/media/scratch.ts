@@ -17,7 +17,10 @@ const ROOT_NAME = /^worker-(\d+)-(\d+)$/;
  * The start time tells a process from a later one with the same pid.
  */
 export async function createScratchRoot(workDir: string): Promise<ScratchRoot> {
-  const root = path.join(path.resolve(workDir), `worker-${process.pid}-${(await startTimeOf(process.pid)) ?? 0}`);
+  const root = path.join(
+    path.resolve(workDir),
+    `worker-${process.pid}-${(await startTimeOf(process.pid)) ?? 0}`,
+  );
   await mkdir(root, { recursive: true, mode: 0o700 });
   await chmod(root, 0o700);
   return {
@@ -81,7 +84,9 @@ async function startTimeOf(pid: number): Promise<number | undefined> {
 
 /** A tool's command line carries absolute paths below the root it works in. */
 async function endProcessesNaming(root: string): Promise<void> {
-  const pids = (await readdir('/proc').catch(() => [])).map(Number).filter((pid) => Number.isInteger(pid) && pid > 1);
+  const pids = (await readdir('/proc').catch(() => []))
+    .map(Number)
+    .filter((pid) => Number.isInteger(pid) && pid > 1);
   for (const pid of pids) {
     if (pid === process.pid) continue;
     const commandLine = await readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '');

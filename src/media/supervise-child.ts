@@ -81,11 +81,20 @@ export function superviseChild(child: ChildProcess, limits: ChildLimits): Superv
     stopDeadline();
     stall.stop();
     limits.signal?.removeEventListener('abort', onAbort);
-  }).then((end) => ({ ...end, killedFor, durationMs: Math.round(performance.now() - startedAt), stderr: stderr.text() }));
+  }).then((end) => ({
+    ...end,
+    killedFor,
+    durationMs: Math.round(performance.now() - startedAt),
+    stderr: stderr.text(),
+  }));
   return { ended, progressed: stall.progressed, kill };
 }
 
-function startDeadline(deadline: ToolDeadline | undefined, startedAt: number, expire: () => void): () => void {
+function startDeadline(
+  deadline: ToolDeadline | undefined,
+  startedAt: number,
+  expire: () => void,
+): () => void {
   if (deadline === undefined) return () => undefined;
   let isStopped = false;
   let timer: NodeJS.Timeout;
@@ -109,7 +118,9 @@ function startDeadline(deadline: ToolDeadline | undefined, startedAt: number, ex
 async function askForMore({ extend }: ToolDeadline): Promise<number | undefined> {
   if (extend === undefined) return undefined;
   const waiting = new AbortController();
-  const unanswered = delay(EXTEND_ANSWER_MS, undefined, { signal: waiting.signal }).catch(() => undefined);
+  const unanswered = delay(EXTEND_ANSWER_MS, undefined, { signal: waiting.signal }).catch(
+    () => undefined,
+  );
   try {
     return await Promise.race([extend(), unanswered]);
   } catch {
@@ -119,7 +130,10 @@ async function askForMore({ extend }: ToolDeadline): Promise<number | undefined>
   }
 }
 
-function startStallWatch(stallMs: number | undefined, expire: () => void): { progressed: () => void; stop: () => void } {
+function startStallWatch(
+  stallMs: number | undefined,
+  expire: () => void,
+): { progressed: () => void; stop: () => void } {
   if (stallMs === undefined) return { progressed: () => undefined, stop: () => undefined };
   const timer = setTimeout(expire, stallMs);
   return { progressed: () => void timer.refresh(), stop: () => clearTimeout(timer) };
@@ -166,7 +180,8 @@ function killGroup({ pid }: ChildProcess): void {
 /** There is no event for the end of a grandchild, so its group is asked. */
 async function groupGone(pid: number): Promise<void> {
   const giveUpAt = performance.now() + GROUP_GRACE_MS;
-  while (performance.now() < giveUpAt && isGroupThere(pid) && (await hasLivingMember(pid))) await delay(10);
+  while (performance.now() < giveUpAt && isGroupThere(pid) && (await hasLivingMember(pid)))
+    await delay(10);
 }
 
 function isGroupThere(pid: number): boolean {

@@ -1,5 +1,4 @@
 import { stat } from 'node:fs/promises';
-import path from 'node:path';
 
 import { AppError } from '../domain/errors.ts';
 import { type FrameRate, framesPerSecond } from '../domain/frame-rate.ts';
@@ -10,7 +9,7 @@ export interface ThumbnailJob {
   /** A finished rendition; absolute. */
   readonly sourcePath: string;
   readonly frameRate: FrameRate;
-  /** Of the rendition. */
+  /** Of the rendition, or as planned: where it has a few less, the last one is taken. */
   readonly frames: number;
   readonly timestampSeconds: number;
   /** Absolute, ends in `.jpg`. */
@@ -35,20 +34,28 @@ export async function extractThumbnail(
   job: ThumbnailJob,
   options: FfmpegRunOptions,
 ): Promise<ThumbnailFile> {
+  const { sourcePath, outputPath } = job;
   const rate = framesPerSecond(job.frameRate);
   const asked = Math.floor(Math.max(0, job.timestampSeconds) * rate + 0.001);
   const frame = Math.min(asked, Math.max(0, job.frames - 1));
-  const command = thumbnailArgs({
-    sourcePath: job.sourcePath,
-    atSeconds: Math.max(0, (frame - 0.5) / rate),
-    // The very first picture is often black. Ten a second are enough to choose from, and bound the memory.
-    chooseEvery: frame === 0 ? Math.max(1, Math.round(rate / 10)) : null,
-    outputPath: job.outputPath,
-  });
-  await ffmpeg.run(command, options);
-  const sizeBytes = await stat(job.outputPath).then(({ size }) => size, () => 0);
-  if (sizeBytes === 0) {
-    throw new AppError('output-check-failed', { detail: 'No picture came out.', file: path.basename(job.outputPath), frame });
+  // The very first picture is often black. Ten a second are enough to choose from, and bound the memory.
+  const chooseEvery = frame === 0 ? Math.max(1, Math.round(rate / 10)) : null;
+  const atSeconds = Math.max(0, (frame - 0.5) / rate);
+  await ffmpeg.run(thumbnailArgs({ sourcePath, atSeconds, chooseEvery, outputPath }), options);
+  if ((await sizeOf(outputPath)) === 0) {
+    const last = { sourcePath, atSeconds: 'last', chooseEvery: null, outputPath } as const;
+    await ffmpeg.run(thumbnailArgs(last), options);
   }
-  return { path: job.outputPath, timestampSeconds: frame / rate, sizeBytes };
+  const sizeBytes = await sizeOf(outputPath);
+  if (sizeBytes === 0) {
+    throw new AppError('output-check-failed', { detail: 'No picture came out.', frame });
+  }
+  return { path: outputPath, timestampSeconds: frame / rate, sizeBytes };
+}
+
+function sizeOf(file: string): Promise<number> {
+  return stat(file).then(
+    ({ size }) => size,
+    () => 0,
+  );
 }

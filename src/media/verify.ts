@@ -1,6 +1,11 @@
 import { AppError, type ErrorDetails } from '../domain/errors.ts';
 import { type FrameRate, framesPerSecond } from '../domain/frame-rate.ts';
-import { type InspectedVideo, inspectOutput, type InspectTools, type OutputInspection } from './inspect-output.ts';
+import {
+  type InspectedVideo,
+  inspectOutput,
+  type InspectTools,
+  type OutputInspection,
+} from './inspect-output.ts';
 import { type Mp4Structure, readMp4Structure } from './mp4-boxes.ts';
 
 /** What is known of a file that passed its check. */
@@ -56,14 +61,23 @@ const OFF_GRID_FRAMES = 0.1;
  * Checks an encoded piece by its packets. Exit status 0 of the encoder proves nothing.
  * @throws `source-truncated` when the last piece ends too early; `output-check-failed` for all else
  */
-export async function verifyChunk(file: string, expected: ExpectedChunk, tools: InspectTools): Promise<OutputFacts> {
+export async function verifyChunk(
+  file: string,
+  expected: ExpectedChunk,
+  tools: InspectTools,
+): Promise<OutputFacts> {
   const found = await inspectOutput(file, tools);
   const frames = found.frameTimes.length;
   if (frames !== expected.frames) refuseFrames(frames, expected);
   const video = requirePicture(found, expected);
   requireStreams(found, { hasAudio: false });
   requireGrid(found, expected);
-  return toFacts({ found, video, structure: await readStructure(file), frameRate: expected.frameRate });
+  return toFacts({
+    found,
+    video,
+    structure: await readStructure(file),
+    frameRate: expected.frameRate,
+  });
 }
 
 function refuseFrames(frames: number, expected: ExpectedChunk): void {
@@ -71,7 +85,8 @@ function refuseFrames(frames: number, expected: ExpectedChunk): void {
   const details = { expectedFrames: expected.frames, frames };
   const rate = framesPerSecond(expected.frameRate);
   const allowed = Math.ceil(allowedMissing(expected.totalFrames / rate) * rate);
-  if (!expected.isLast || missing < 0) throw checkFailed('The piece has another number of frames than planned.', details);
+  if (!expected.isLast || missing < 0)
+    throw checkFailed('The piece has another number of frames than planned.', details);
   const remaining = expected.totalFrames - missing;
   if (missing > allowed) {
     throw new AppError('source-truncated', {
@@ -102,12 +117,23 @@ export async function verifyRendition(
   }
   requireGrid(found, expected);
   const frameSeconds = 1 / framesPerSecond(expected.frameRate);
-  requireNear('The picture has another length than its frames.', video.durationSeconds, expected.frames * frameSeconds, {
-    within: frameSeconds,
-  });
+  requireNear(
+    'The picture has another length than its frames.',
+    video.durationSeconds,
+    expected.frames * frameSeconds,
+    {
+      within: frameSeconds,
+    },
+  );
   const soundSeconds = found.audioStreams[0]?.durationSeconds ?? 0;
-  if (soundSeconds > video.durationSeconds + allowedMissing(video.durationSeconds) + SOUND_OVERHANG_SECONDS) {
-    throw checkFailed('The sound goes on after the picture.', { soundSeconds, pictureSeconds: video.durationSeconds });
+  if (
+    soundSeconds >
+    video.durationSeconds + allowedMissing(video.durationSeconds) + SOUND_OVERHANG_SECONDS
+  ) {
+    throw checkFailed('The sound goes on after the picture.', {
+      soundSeconds,
+      pictureSeconds: video.durationSeconds,
+    });
   }
   const structure = await readStructure(file);
   requireFastStart(structure);
@@ -118,15 +144,20 @@ export async function verifyRendition(
  * Checks a stream copy: H.264 in an MP4 with the index in front, as long as the source.
  * @throws `source-truncated`, `output-check-failed`
  */
-export async function verifyCopy(file: string, expected: ExpectedCopy, tools: InspectTools): Promise<OutputFacts> {
+export async function verifyCopy(
+  file: string,
+  expected: ExpectedCopy,
+  tools: InspectTools,
+): Promise<OutputFacts> {
   const found = await inspectOutput(file, tools);
   const video = found.videoStreams[0];
   if (video?.codec !== 'h264') throw checkFailed('The copy has no H.264 picture.', {});
   requireStreams(found, expected);
-  const missing = expected.durationSeconds - video.durationSeconds;
+  // Of the whole file: the picture's own length lacks what the sound begins earlier.
+  const missing = expected.durationSeconds - found.durationSeconds;
   if (missing > allowedMissing(expected.durationSeconds)) {
     throw new AppError('source-truncated', {
-      detail: `The file says ${expected.durationSeconds.toFixed(1)} s, but it ends after ${video.durationSeconds.toFixed(1)} s.`,
+      detail: `The file says ${expected.durationSeconds.toFixed(1)} s, but it ends after ${found.durationSeconds.toFixed(1)} s.`,
     });
   }
   const structure = await readStructure(file);
@@ -138,7 +169,10 @@ function allowedMissing(durationSeconds: number): number {
   return Math.max(MISSING_SECONDS, MISSING_SHARE * durationSeconds);
 }
 
-function requirePicture(found: OutputInspection, expected: { widthPx: number; heightPx: number }): InspectedVideo {
+function requirePicture(
+  found: OutputInspection,
+  expected: { widthPx: number; heightPx: number },
+): InspectedVideo {
   const video = found.videoStreams[0];
   if (video === undefined || video.codec !== 'h264') {
     throw checkFailed('There is no H.264 picture.', { codec: video?.codec ?? null });
@@ -149,7 +183,8 @@ function requirePicture(found: OutputInspection, expected: { widthPx: number; he
       found: `${video.widthPx}x${video.heightPx}`,
     });
   }
-  if (!video.isSquarePixels || video.isRotated) throw checkFailed('The picture is stretched or turned.', {});
+  if (!video.isSquarePixels || video.isRotated)
+    throw checkFailed('The picture is stretched or turned.', {});
   return video;
 }
 
@@ -169,15 +204,24 @@ function requireStreams(found: OutputInspection, { hasAudio }: { hasAudio: boole
 }
 
 /** Every frame at its place from zero on, and a key frame at the beginning of every group. */
-function requireGrid(found: OutputInspection, { frameRate, gopFrames }: { frameRate: FrameRate; gopFrames: number }): void {
+function requireGrid(
+  found: OutputInspection,
+  { frameRate, gopFrames }: { frameRate: FrameRate; gopFrames: number },
+): void {
   const rate = framesPerSecond(frameRate);
-  const astray = found.frameTimes.findIndex((seconds, frame) => Math.abs(seconds * rate - frame) > OFF_GRID_FRAMES);
+  const astray = found.frameTimes.findIndex(
+    (seconds, frame) => Math.abs(seconds * rate - frame) > OFF_GRID_FRAMES,
+  );
   if (astray >= 0) {
-    throw checkFailed('A frame is not at its time.', { frame: astray, atSeconds: found.frameTimes[astray] ?? null });
+    throw checkFailed('A frame is not at its time.', {
+      frame: astray,
+      atSeconds: found.frameTimes[astray] ?? null,
+    });
   }
   const groups = Math.ceil(found.frameTimes.length / gopFrames);
   const isAligned =
-    found.keyFrames.length === groups && found.keyFrames.every((frame, group) => frame === group * gopFrames);
+    found.keyFrames.length === groups &&
+    found.keyFrames.every((frame, group) => frame === group * gopFrames);
   if (!isAligned) {
     throw checkFailed('The key frames are not where they belong.', {
       gopFrames,
@@ -186,7 +230,12 @@ function requireGrid(found: OutputInspection, { frameRate, gopFrames }: { frameR
   }
 }
 
-function requireNear(detail: string, found: number, expected: number, { within }: { within: number }): void {
+function requireNear(
+  detail: string,
+  found: number,
+  expected: number,
+  { within }: { within: number },
+): void {
   if (Math.abs(found - expected) > within) throw checkFailed(detail, { found, expected });
 }
 
@@ -211,7 +260,8 @@ interface Checked {
 
 function toFacts({ found, video, structure, frameRate }: Checked): OutputFacts {
   const frames = found.frameTimes.length;
-  const durationSeconds = frameRate === undefined ? found.durationSeconds : frames / framesPerSecond(frameRate);
+  const durationSeconds =
+    frameRate === undefined ? found.durationSeconds : frames / framesPerSecond(frameRate);
   return {
     sizeBytes: found.sizeBytes,
     frames,

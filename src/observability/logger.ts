@@ -16,6 +16,9 @@ export interface LoggerOptions {
 /** What must never be written, wherever it stands in a logged object. */
 const SECRET_KEYS = ['authorization', 'cookie', 'set-cookie', 'password', 'passwordHash', 'secret', 'secretHash', 'token', 'apiKey'];
 
+/** Of no use to people, or in the message already. */
+const PRETTY_IGNORES = 'pid,hostname,name,method,path,status';
+
 /** A logger that leaves out credentials. Lines are written at once, so that none is lost when the process is killed. */
 export function createLogger({ level, format, name, destination }: LoggerOptions): Logger {
   const options = {
@@ -24,7 +27,13 @@ export function createLogger({ level, format, name, destination }: LoggerOptions
     redact: { paths: SECRET_KEYS.flatMap(redactionPaths), censor: '[left out]' },
   };
   if (format === 'json') return destination === undefined ? pino(options) : pino(options, destination);
-  const pretty = buildPretty({ ignore: 'pid,hostname,name', translateTime: 'SYS:HH:MM:ss', sync: true, ...(destination && { destination }) });
+  const pretty = buildPretty({
+    singleLine: true,
+    ignore: PRETTY_IGNORES,
+    translateTime: 'SYS:HH:MM:ss',
+    sync: true,
+    ...(destination && { destination }),
+  });
   return pino(options, pretty);
 }
 

@@ -15,7 +15,7 @@ const ALREADY_EXISTS = 6;
  * Idempotent. Every worker calls it once a minute, because a server that lost its database lost these too.
  * @param reconcileEverySeconds how often the Schedule runs; an existing Schedule is left as it is
  */
-async function ensureServerSide(client: Client, reconcileEverySeconds: number): Promise<void> {
+export async function ensureServerSide(client: Client, reconcileEverySeconds: number): Promise<void> {
   await ensureRetention(client);
   await ensureSearchAttributes(client);
   await ensureSchedule(client, reconcileEverySeconds);

@@ -1,5 +1,5 @@
 import { type Client, WorkflowNotFoundError } from '@temporalio/client';
-import { temporal } from '@temporalio/proto';
+import type { temporal } from '@temporalio/proto';
 import type { RunIdentity } from '../domain/ids.ts';
 
 /** How the server knows a run. `closed` carries Temporal's own word for the ending. */

@@ -1,10 +1,10 @@
-import { findCategory } from '../db/categories.ts';
 import { AppError } from '../domain/errors.ts';
 import type { VideoId } from '../domain/ids.ts';
 import { originalKey } from '../domain/object-keys.ts';
 import { sanitizeFileName, storedName } from '../domain/stored-name.ts';
 import type { Priority, Profile } from '../domain/video.ts';
 import type { ObjectSink, ObjectStore } from '../storage/object-store.ts';
+import { requireCategoryField } from './categories.ts';
 import { type RegisterUploadDeps, registerUpload, type UploadManifest, writeManifest } from './register-upload.ts';
 import { type Container, SNIFF_BYTES, sniffContainer } from './sniff-container.ts';
 import type { Viewer } from './viewer.ts';
@@ -114,7 +114,8 @@ function receiveUpload(deps: SubmitUploadDeps, live: Set<string>, viewer: Viewer
     async submit(fileName, details) {
       if (sizeBytes === 0) throw new AppError('upload-file-empty');
       const { sink, container } = opened ?? (await open());
-      await requireCategory(deps, details.categoryId);
+      const { categoryId } = details;
+      if (categoryId !== null) await deps.database.run((em) => requireCategoryField(em, categoryId, 'category'));
       const createdAt = deps.now();
       const name = storedName(createdAt, deps.randomName(), container.extension);
       const originalFileName = sanitizeFileName(fileName);
@@ -155,13 +156,6 @@ function keptForLater(error: unknown): never {
   if (!(error instanceof AppError) || error.code !== 'database-unavailable') throw error;
   const detail = 'The file arrived and is kept; the video appears once the database is back. There is no need to send it again.';
   throw new AppError('database-unavailable', { detail }, { cause: error });
-}
-
-async function requireCategory({ database }: SubmitUploadDeps, categoryId: number | null): Promise<void> {
-  if (categoryId === null) return;
-  const category = await database.run((em) => findCategory(em, categoryId));
-  if (category !== undefined) return;
-  throw new AppError('validation-failed', { errors: [{ path: 'category', message: 'There is no such category' }] });
 }
 
 function withoutExtension(fileName: string): string {

@@ -11,7 +11,7 @@ import {
 } from '../db/videos.ts';
 import { AppError } from '../domain/errors.ts';
 import type { VideoId } from '../domain/ids.ts';
-import type { Visibility } from '../domain/video.ts';
+import type { RunKind, Stage, Visibility } from '../domain/video.ts';
 import { requireCategoryField } from './categories.ts';
 import { type Page, toPage, type UseCaseDeps } from './deps.ts';
 import { presentStage, presentVideo, type VideoView } from './present-video.ts';
@@ -87,8 +87,8 @@ export interface QueueEntryView {
   readonly videoId: VideoId;
   readonly title: string;
   readonly ownerId: number;
-  readonly kind: string;
-  readonly stage: string;
+  readonly kind: RunKind;
+  readonly stage: Stage;
   readonly progressPercent: number;
   readonly waitingFor: string | null;
   readonly workflowId: string;

@@ -1,25 +1,15 @@
-import { DefaultLogger, type LogEntry, NativeConnection, Runtime, Worker, type WorkerOptions } from '@temporalio/worker';
+import { DefaultLogger, type LogEntry, NativeConnection, Runtime, type Worker } from '@temporalio/worker';
 import { createActivities } from '../activities/index.ts';
-import { composeWorker, type WorkerParts } from '../composition.ts';
+import { composeWorker } from '../composition.ts';
 import { loadConfig } from '../config/env.ts';
 import { sweepStaleScratch } from '../media/scratch.ts';
 import type { Logger } from '../observability/logger.ts';
 import { keepServerSide } from '../temporal/ensure-server-side.ts';
-import { TASK_QUEUES } from '../workflows/messages.ts';
+import { createWorker, type Queue } from './create-worker.ts';
 import { prepareWorkflowBundle } from './workflow-bundle.ts';
 
-/** Which queues a process serves. */
-export type Queue = keyof typeof TASK_QUEUES;
-
 const RECONCILE_EVERY_SECONDS = 300;
-/** Database activities are short and many. */
-const ORCHESTRATION_SLOTS = 20;
-const INTAKE_SLOTS = 2;
-/** The count of cached workflows is not bounded by memory, so bound it here. */
-const CACHED_WORKFLOWS = 200;
 const CONNECT_TIMEOUT_MS = 60_000;
-/** After the drain, time for tools to die and their activities to report. */
-const FORCE_AFTER_DRAIN_SECONDS = 8;
 
 /**
  * Serves the named queues until SIGTERM or SIGINT, one Temporal Worker each over one connection. The main of every worker
@@ -38,7 +28,20 @@ export async function runWorkers(queues: readonly Queue[]): Promise<void> {
     if (swept.length > 0) logger.info({ folders: swept.length }, 'cleared up after a worker that was killed');
     const connection = await connect(config.temporalAddress);
     try {
-      const workers = await Promise.all(queues.map((queue) => createWorker(queue, parts, connection)));
+      const activities = createActivities(parts.activityDeps);
+      const bundlePath = queues.includes('orchestration') ? await prepareWorkflowBundle(parts.cacheDir) : '';
+      const workers = await Promise.all(
+        queues.map((queue) =>
+          createWorker(queue, {
+            connection,
+            namespace: config.temporalNamespace,
+            activities,
+            bundlePath,
+            maxVideoProcessingTasks: config.maxVideoProcessingTasks,
+            drainSeconds: config.workerDrainSeconds,
+          }),
+        ),
+      );
       const keeping = keepServerSide(parts.client, {
         reconcileEverySeconds: RECONCILE_EVERY_SECONDS,
         signal: stopping.signal,
@@ -72,44 +75,6 @@ async function connect(address: string): Promise<NativeConnection> {
       if (Date.now() > deadline) throw error;
       await new Promise((resolve) => setTimeout(resolve, 1000));
     }
-  }
-}
-
-async function createWorker(queue: Queue, parts: WorkerParts, connection: NativeConnection): Promise<Worker> {
-  const { config } = parts;
-  const activities = createActivities(parts.activityDeps);
-  const common: WorkerOptions = {
-    connection,
-    namespace: config.temporalNamespace,
-    taskQueue: TASK_QUEUES[queue],
-    identity: `${queue}@${process.pid}`,
-    // A cancellation is learned from the answer to a heartbeat, so this is its latency.
-    maxHeartbeatThrottleInterval: '2 seconds',
-    defaultHeartbeatThrottleInterval: '2 seconds',
-    shutdownGraceTime: config.workerDrainSeconds * 1000,
-    shutdownForceTime: (config.workerDrainSeconds + FORCE_AFTER_DRAIN_SECONDS) * 1000,
-  };
-  switch (queue) {
-    case 'orchestration':
-      return Worker.create({
-        ...common,
-        workflowBundle: { codePath: await prepareWorkflowBundle(parts.cacheDir) },
-        activities: activities.orchestration,
-        maxConcurrentActivityTaskExecutions: ORCHESTRATION_SLOTS,
-        maxCachedWorkflows: CACHED_WORKFLOWS,
-      });
-    case 'intake':
-      return Worker.create({
-        ...common,
-        activities: activities.intake,
-        maxConcurrentActivityTaskExecutions: INTAKE_SLOTS,
-      });
-    case 'processing':
-      return Worker.create({
-        ...common,
-        activities: activities.processing,
-        maxConcurrentActivityTaskExecutions: config.maxVideoProcessingTasks,
-      });
   }
 }
 

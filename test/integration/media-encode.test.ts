@@ -33,17 +33,57 @@ const file = (name: string): string => path.join(temp.path, name);
 
 /** Decoded pixels of the whole picture, each frame scaled to `size`; players' way of turning applies. */
 async function pixels(source: string, size: string, format: string): Promise<Buffer> {
-  const args = ['-v', 'error', '-i', source, '-vf', `format=${format},scale=${size}:flags=area`, '-f', 'rawvideo', '-'];
+  const args = [
+    '-v',
+    'error',
+    '-i',
+    source,
+    '-vf',
+    `format=${format},scale=${size}:flags=area`,
+    '-f',
+    'rawvideo',
+    '-',
+  ];
   const { stdout } = await execute('ffmpeg', args, { encoding: 'buffer' });
   return stdout;
 }
 
 /** A clip whose frames tell their number by their brightness. */
-function makeCountedClip(name: string, options: { seconds: number; output?: readonly string[]; input?: readonly string[] }): Promise<string> {
+function makeCountedClip(
+  name: string,
+  options: { seconds: number; output?: readonly string[]; input?: readonly string[] },
+): Promise<string> {
   const source = `nullsrc=s=64x64:r=25:d=${options.seconds},geq=lum='20+mod(N*7,200)':cb=128:cr=128`;
   const clip = file(name);
-  const encoder = ['-c:v', 'libx264', '-preset', 'ultrafast', '-qp', '4', '-pix_fmt', 'yuv420p', '-g', '35'];
-  return runTool('ffmpeg', [...(options.input ?? []), '-f', 'lavfi', '-i', source, ...encoder, ...(options.output ?? []), clip]).then(() => clip);
+  const encoder = [
+    '-c:v',
+    'libx264',
+    '-preset',
+    'ultrafast',
+    '-qp',
+    '4',
+    '-pix_fmt',
+    'yuv420p',
+    '-g',
+    '35',
+  ];
+  return runTool('ffmpeg', [
+    ...(options.input ?? []),
+    '-f',
+    'lavfi',
+    '-i',
+    source,
+    ...encoder,
+    ...(options.output ?? []),
+    clip,
+  ]).then(() => clip);
+}
+
+/** Decoded sound, mixed to one channel, 48 kHz. */
+async function samples(clip: string): Promise<Int16Array> {
+  const args = ['-v', 'error', '-i', clip, '-ac', '1', '-ar', '48000', '-f', 's16le', '-'];
+  const { stdout } = await execute('ffmpeg', args, { encoding: 'buffer' });
+  return new Int16Array(new Uint8Array(stdout).buffer);
 }
 
 async function brightness(clip: string): Promise<readonly number[]> {
@@ -58,14 +98,27 @@ describe('encoding', () => {
       { widthPx: 640, heightPx: 360 },
       { widthPx: 426, heightPx: 240 },
     ];
-    const job = { ffmpeg, tools, sourcePath, info, folder: file('plain'), frameRate: FPS_25, frames: 125, originSeconds: 0, sizes };
+    const job = {
+      ffmpeg,
+      tools,
+      sourcePath,
+      info,
+      folder: file('plain'),
+      frameRate: FPS_25,
+      frames: 125,
+      originSeconds: 0,
+      sizes,
+    };
     const renditions = await encodeClip(job);
-    expect(renditions.map(({ facts }) => [facts.widthPx, facts.heightPx, facts.frames, facts.hasAudio])).toEqual([
+    expect(
+      renditions.map(({ facts }) => [facts.widthPx, facts.heightPx, facts.frames, facts.hasAudio]),
+    ).toEqual([
       [640, 360, 125, true],
       [426, 240, 125, true],
     ]);
     // Ultrafast has no CABAC and no 8x8 transform, so x264 says Constrained Baseline.
-    for (const { facts } of renditions) expect(facts.codecs).toMatch(/^avc1\.[0-9a-f]{6},mp4a\.40\.2$/);
+    for (const { facts } of renditions)
+      expect(facts.codecs).toMatch(/^avc1\.[0-9a-f]{6},mp4a\.40\.2$/);
     expect(renditions[0]?.facts.durationSeconds).toBe(5);
   });
 
@@ -76,22 +129,62 @@ describe('encoding', () => {
     const sourcePath = await makeCountedClip(`counted-${chunkFrames}.mkv`, { seconds: 5 });
     const info = await probeFile(sourcePath, tools);
     const sizes = [{ widthPx: 64, heightPx: 64 }];
-    const job = { ffmpeg, tools, sourcePath, info, folder: file(`counted-${chunkFrames}`), frameRate: FPS_25, frames: 125, originSeconds: 0, sizes };
-    const [rendition] = await encodeClip({ ...job, ...(chunkFrames === undefined ? {} : { chunkFrames }) });
+    const job = {
+      ffmpeg,
+      tools,
+      sourcePath,
+      info,
+      folder: file(`counted-${chunkFrames}`),
+      frameRate: FPS_25,
+      frames: 125,
+      originSeconds: 0,
+      sizes,
+    };
+    const [rendition] = await encodeClip({
+      ...job,
+      ...(chunkFrames === undefined ? {} : { chunkFrames }),
+    });
     const shown = await brightness(rendition?.path ?? '');
     const expected = await brightness(sourcePath);
     expect(shown).toHaveLength(125);
-    for (const [frame, value] of shown.entries()) expect(Math.abs(value - (expected[frame] ?? -99))).toBeLessThanOrEqual(3);
+    for (const [frame, value] of shown.entries())
+      expect(Math.abs(value - (expected[frame] ?? -99))).toBeLessThanOrEqual(3);
   });
 
   it('repeats the first picture where the sound begins earlier', async () => {
     const picture = await makeCountedClip('late.mkv', { seconds: 2 });
     const sourcePath = file('late-picture.mkv');
-    await runTool('ffmpeg', ['-f', 'lavfi', '-i', 'sine=d=3', '-itsoffset', '0.4', '-i', picture, '-map', '1:v', '-map', '0:a', '-c:v', 'copy', sourcePath]);
+    await runTool('ffmpeg', [
+      '-f',
+      'lavfi',
+      '-i',
+      'sine=d=3',
+      '-itsoffset',
+      '0.4',
+      '-i',
+      picture,
+      '-map',
+      '1:v',
+      '-map',
+      '0:a',
+      '-c:v',
+      'copy',
+      sourcePath,
+    ]);
     const info = await probeFile(sourcePath, tools);
     expect(info.video.startSeconds - info.startSeconds).toBeCloseTo(0.4, 2);
     const sizes = [{ widthPx: 64, heightPx: 64 }];
-    const job = { ffmpeg, tools, sourcePath, info, folder: file('late'), frameRate: FPS_25, frames: 60, originSeconds: 0, sizes };
+    const job = {
+      ffmpeg,
+      tools,
+      sourcePath,
+      info,
+      folder: file('late'),
+      frameRate: FPS_25,
+      frames: 60,
+      originSeconds: 0,
+      sizes,
+    };
     const [rendition] = await encodeClip(job);
     const shown = await brightness(rendition?.path ?? '');
     const [first = 0] = await brightness(picture);
@@ -100,65 +193,206 @@ describe('encoding', () => {
     expect(Math.abs((shown[12] ?? 0) - first)).toBeGreaterThan(3);
   });
 
+  it.each([
+    ['an MP4', 'sync.mp4', 0, []],
+    ['a transport stream whose clock begins later', 'sync.ts', 0, ['-muxdelay', '1']],
+    ['sound that begins 0.3 s after the picture', 'sync-late.mkv', 0.3, []],
+  ])('keeps the sound at its picture: %s', async (_, name, soundStart, options) => {
+    const flash = `color=black:s=64x64:r=25:d=3,geq=lum='if(eq(N,40),235,16)':cb=128:cr=128`;
+    const beep = `aevalsrc='if(between(t+${soundStart},1.6,1.64),sin(6000*t),0)':s=48000:d=${3 - soundStart}`;
+    const sourcePath = file(name);
+    await runTool('ffmpeg', [
+      ...['-f', 'lavfi', '-i', flash, '-itsoffset', String(soundStart), '-f', 'lavfi', '-i', beep],
+      ...[
+        '-c:v',
+        'libx264',
+        '-preset',
+        'ultrafast',
+        '-pix_fmt',
+        'yuv420p',
+        '-c:a',
+        'mp2',
+        ...options,
+        sourcePath,
+      ],
+    ]);
+    const info = await probeFile(sourcePath, tools);
+    const originSeconds = info.video.startSeconds - info.startSeconds;
+    const sizes = [{ widthPx: 64, heightPx: 64 }];
+    const job = {
+      ffmpeg,
+      tools,
+      sourcePath,
+      info,
+      folder: file(`${name}-out`),
+      frameRate: FPS_25,
+      frames: 75,
+      originSeconds,
+      sizes,
+    };
+    const [rendition] = await encodeClip(
+      // A transport stream has no index to seek by: one piece.
+      name.endsWith('.ts') ? job : { ...job, chunkFrames: 50 },
+    );
+    const shown = await brightness(rendition?.path ?? '');
+    const flashSeconds = shown.findIndex((value) => value > 150) / 25;
+    const wave = await samples(rendition?.path ?? '');
+    const beepSeconds = wave.findIndex((value) => Math.abs(value) > 3000) / 48_000;
+    expect(flashSeconds).toBe(1.6);
+    expect(Math.abs(beepSeconds - flashSeconds)).toBeLessThan(0.02);
+  });
+
   it('turns a phone clip upright', async () => {
     const flat = file('flat.mp4');
-    await runTool('ffmpeg', ['-f', 'lavfi', '-i', 'color=red:s=320x90:d=1[a];color=blue:s=320x90:d=1[b];[a][b]vstack', '-c:v', 'libx264', '-pix_fmt', 'yuv420p', flat]);
+    await runTool('ffmpeg', [
+      '-f',
+      'lavfi',
+      '-i',
+      'color=red:s=320x90:d=1[a];color=blue:s=320x90:d=1[b];[a][b]vstack',
+      '-c:v',
+      'libx264',
+      '-pix_fmt',
+      'yuv420p',
+      flat,
+    ]);
     const sourcePath = file('rotated.mp4');
-    const { stdout: help } = await execute('ffmpeg', ['-v', 'quiet', '-h', 'full'], { maxBuffer: 64 * 1024 * 1024 });
+    const { stdout: help } = await execute('ffmpeg', ['-v', 'quiet', '-h', 'full'], {
+      maxBuffer: 64 * 1024 * 1024,
+    });
     const turn = help.includes('display_rotation')
       ? ['-display_rotation', '-90', '-i', flat, '-c', 'copy']
       : ['-i', flat, '-c', 'copy', '-metadata:s:v:0', 'rotate=270'];
     await runTool('ffmpeg', [...turn, sourcePath]);
     const info = await probeFile(sourcePath, tools);
-    expect(info.video).toMatchObject({ rotationDegrees: 90, displayWidthPx: 180, displayHeightPx: 320 });
+    expect(info.video).toMatchObject({
+      rotationDegrees: 90,
+      displayWidthPx: 180,
+      displayHeightPx: 320,
+    });
     const sizes = [{ widthPx: 180, heightPx: 320 }];
-    const job = { ffmpeg, tools, sourcePath, info, folder: file('rotated'), frameRate: FPS_25, frames: 25, originSeconds: 0, sizes };
+    const job = {
+      ffmpeg,
+      tools,
+      sourcePath,
+      info,
+      folder: file('rotated'),
+      frameRate: FPS_25,
+      frames: 25,
+      originSeconds: 0,
+      sizes,
+    };
     const [rendition] = await encodeClip(job);
-    const [leftRed = 0, , leftBlue = 0, rightRed = 0, , rightBlue = 0] = await pixels(rendition?.path ?? '', '2:1', 'rgb24');
-    expect([leftRed < 60, leftBlue > 200, rightRed > 200, rightBlue < 60]).toEqual([true, true, true, true]);
+    const [leftRed = 0, , leftBlue = 0, rightRed = 0, , rightBlue = 0] = await pixels(
+      rendition?.path ?? '',
+      '2:1',
+      'rgb24',
+    );
+    expect([leftRed < 60, leftBlue > 200, rightRed > 200, rightBlue < 60]).toEqual([
+      true,
+      true,
+      true,
+      true,
+    ]);
   });
 
   it('does not shift the colours of an HD file that does not name them', async () => {
     const sourcePath = file('green.mp4');
-    await runTool('ffmpeg', ['-f', 'lavfi', '-i', 'color=0x30c040:s=1280x720:d=0.4', '-c:v', 'libx264', '-pix_fmt', 'yuv420p', sourcePath]);
+    await runTool('ffmpeg', [
+      '-f',
+      'lavfi',
+      '-i',
+      'color=0x30c040:s=1280x720:d=0.4',
+      '-c:v',
+      'libx264',
+      '-pix_fmt',
+      'yuv420p',
+      sourcePath,
+    ]);
     const info = await probeFile(sourcePath, tools);
     expect(info.video.colorSpace).toBeNull();
     const sizes = [{ widthPx: 640, heightPx: 360 }];
-    const job = { ffmpeg, tools, sourcePath, info, folder: file('green'), frameRate: FPS_25, frames: 10, originSeconds: 0, sizes };
+    const job = {
+      ffmpeg,
+      tools,
+      sourcePath,
+      info,
+      folder: file('green'),
+      frameRate: FPS_25,
+      frames: 10,
+      originSeconds: 0,
+      sizes,
+    };
     const [rendition] = await encodeClip(job);
     const sampleOf = async (clip: string) => {
       const args = ['-v', 'error', '-i', clip, '-frames:v', '1', '-f', 'rawvideo', '-'];
-      const { stdout } = await execute('ffmpeg', args, { encoding: 'buffer', maxBuffer: 8 * 1024 * 1024 });
+      const { stdout } = await execute('ffmpeg', args, {
+        encoding: 'buffer',
+        maxBuffer: 8 * 1024 * 1024,
+      });
       const luma = clip === sourcePath ? 1280 * 720 : 640 * 360;
       return [stdout[0] ?? 0, stdout[luma] ?? 0, stdout[luma + luma / 4] ?? 0];
     };
     const [before, after] = [await sampleOf(sourcePath), await sampleOf(rendition?.path ?? '')];
-    for (const [index, value] of before.entries()) expect(Math.abs(value - (after[index] ?? 0))).toBeLessThanOrEqual(2);
+    for (const [index, value] of before.entries())
+      expect(Math.abs(value - (after[index] ?? 0))).toBeLessThanOrEqual(2);
   });
 
   it('encodes a single frame', async () => {
-    const sourcePath = await makeClip(file('frame.mp4'), { audio: false, options: ['-frames:v', '1'] });
+    const sourcePath = await makeClip(file('frame.mp4'), {
+      audio: false,
+      options: ['-frames:v', '1'],
+    });
     const info = await probeFile(sourcePath, tools);
     const sizes = [{ widthPx: 640, heightPx: 360 }];
-    const job = { ffmpeg, tools, sourcePath, info, folder: file('frame'), frameRate: FPS_25, frames: 1, originSeconds: 0, sizes };
+    const job = {
+      ffmpeg,
+      tools,
+      sourcePath,
+      info,
+      folder: file('frame'),
+      frameRate: FPS_25,
+      frames: 1,
+      originSeconds: 0,
+      sizes,
+    };
     const [rendition] = await encodeClip(job);
     expect(rendition?.facts).toMatchObject({ frames: 1, hasAudio: false });
     const picture = { sourcePath: rendition?.path ?? '', frameRate: FPS_25, frames: 1 };
     for (const timestampSeconds of [0, 0.03, 99]) {
-      const thumbnail = await extractThumbnail(ffmpeg, { ...picture, timestampSeconds, outputPath: file('frame.jpg') }, BUDGET);
+      const thumbnail = await extractThumbnail(
+        ffmpeg,
+        { ...picture, timestampSeconds, outputPath: file('frame.jpg') },
+        BUDGET,
+      );
       expect(thumbnail.timestampSeconds).toBe(0);
     }
   });
 
   it('names a source that ends before it says so', async () => {
-    const whole = await makeClip(file('whole.mp4'), { seconds: 4, options: ['-movflags', '+faststart'] });
+    const whole = await makeClip(file('whole.mp4'), {
+      seconds: 4,
+      options: ['-movflags', '+faststart'],
+    });
     const sourcePath = file('cut.mp4');
     await writeFile(sourcePath, await readFile(whole));
     await truncate(sourcePath, Math.floor((await stat(whole)).size * 0.6));
     const info = await probeFile(sourcePath, tools);
     const sizes = [{ widthPx: 640, heightPx: 360 }];
-    const job = { ffmpeg, tools, sourcePath, info, folder: file('cut'), frameRate: FPS_25, frames: 100, originSeconds: 0, sizes };
-    await expect(encodeClip(job)).rejects.toMatchObject({ code: 'source-truncated', details: { expectedFrames: 100 } });
+    const job = {
+      ffmpeg,
+      tools,
+      sourcePath,
+      info,
+      folder: file('cut'),
+      frameRate: FPS_25,
+      frames: 100,
+      originSeconds: 0,
+      sizes,
+    };
+    await expect(encodeClip(job)).rejects.toMatchObject({
+      code: 'source-truncated',
+      details: { expectedFrames: 100 },
+    });
   });
 });
 
@@ -195,12 +429,16 @@ describe('verifying', () => {
     ['a hole in its frames', { frames: 49 }, [...grid, ...fast, '-bsf:v', 'noise=drop=eq(n\\,30)']],
   ])('refuses a rendition with %s', async (name, changes, options) => {
     const clip = await makeClip(file(`bad-${name.replaceAll(' ', '-')}.mp4`), { options });
-    await expect(verifyRendition(clip, { ...expected, ...changes }, tools)).rejects.toMatchObject({ code: 'output-check-failed' });
+    await expect(verifyRendition(clip, { ...expected, ...changes }, tools)).rejects.toMatchObject({
+      code: 'output-check-failed',
+    });
   });
 
   it('refuses a file that is no video at all', async () => {
     await writeFile(file('text.mp4'), 'not a video');
-    await expect(verifyRendition(file('text.mp4'), expected, tools)).rejects.toMatchObject({ code: 'output-check-failed' });
+    await expect(verifyRendition(file('text.mp4'), expected, tools)).rejects.toMatchObject({
+      code: 'output-check-failed',
+    });
   });
 
   it('lets only the last piece be short, and only a little', async () => {
@@ -208,7 +446,8 @@ describe('verifying', () => {
     const piece = { ...size, frameRate: FPS_25, gopFrames: 25, totalFrames: 1000 };
     const facts = await verifyChunk(clip, { ...piece, frames: 55, isLast: true }, tools);
     expect(facts.frames).toBe(50);
-    const verify = (frames: number, isLast: boolean) => verifyChunk(clip, { ...piece, frames, isLast }, tools);
+    const verify = (frames: number, isLast: boolean) =>
+      verifyChunk(clip, { ...piece, frames, isLast }, tools);
     await expect(verify(51, false)).rejects.toMatchObject({ code: 'output-check-failed' });
     await expect(verify(49, true)).rejects.toMatchObject({ code: 'output-check-failed' });
     await expect(verify(75, true)).rejects.toMatchObject({ code: 'source-truncated' });
@@ -221,20 +460,41 @@ describe('copying', () => {
     const info = await probeFile(sourcePath, tools);
     const outputPath = file('copy.mp4');
     const audio = { streamIndex: info.audio?.index ?? -1, copyable: false };
-    const copy = { sourcePath, videoStreamIndex: info.video.index, audio, sizeBytes: info.sizeBytes, outputPath };
+    const copy = {
+      sourcePath,
+      videoStreamIndex: info.video.index,
+      audio,
+      sizeBytes: info.sizeBytes,
+      outputPath,
+    };
     await ffmpeg.run(copyToMp4Args(copy), BUDGET);
     const facts = await verifyCopy(outputPath, { durationSeconds: 2, hasAudio: true }, tools);
     expect(facts).toMatchObject({ frames: 50, hasAudio: true, codecs: 'avc1.42c01e,mp4a.40.2' });
-    await expect(verifyCopy(outputPath, { durationSeconds: 3, hasAudio: true }, tools)).rejects.toMatchObject({ code: 'source-truncated' });
-    await expect(verifyCopy(outputPath, { durationSeconds: 2, hasAudio: false }, tools)).rejects.toMatchObject({ code: 'output-check-failed' });
+    await expect(
+      verifyCopy(outputPath, { durationSeconds: 3, hasAudio: true }, tools),
+    ).rejects.toMatchObject({ code: 'source-truncated' });
+    await expect(
+      verifyCopy(outputPath, { durationSeconds: 2, hasAudio: false }, tools),
+    ).rejects.toMatchObject({ code: 'output-check-failed' });
   });
 
   it('carries no place and no device over', async () => {
-    const sourcePath = await makeClip(file('gps.mp4'), { options: ['-metadata', 'location=+48.8584+002.2945/', '-movflags', '+use_metadata_tags'] });
+    const sourcePath = await makeClip(file('gps.mp4'), {
+      options: ['-metadata', 'location=+48.8584+002.2945/', '-movflags', '+use_metadata_tags'],
+    });
     expect(await readFile(sourcePath, 'latin1')).toContain('+48.8584');
     const info = await probeFile(sourcePath, tools);
     const outputPath = file('gps-copy.mp4');
-    await ffmpeg.run(copyToMp4Args({ sourcePath, videoStreamIndex: info.video.index, audio: null, sizeBytes: info.sizeBytes, outputPath }), BUDGET);
+    await ffmpeg.run(
+      copyToMp4Args({
+        sourcePath,
+        videoStreamIndex: info.video.index,
+        audio: null,
+        sizeBytes: info.sizeBytes,
+        outputPath,
+      }),
+      BUDGET,
+    );
     expect(await readFile(outputPath, 'latin1')).not.toContain('+48.8584');
   });
 });
@@ -243,8 +503,20 @@ describe('thumbnails', () => {
   it('takes exactly the frame that is asked for, and the last one beyond the end', async () => {
     const sourcePath = await makeCountedClip('pictures.mp4', { seconds: 2 });
     const shown = await brightness(sourcePath);
-    for (const [timestampSeconds, frame] of [[0.04, 1], [1, 25], [1.19, 29], [1.96, 49], [50, 49]] as const) {
-      const job = { sourcePath, frameRate: FPS_25, frames: 50, timestampSeconds, outputPath: file('picture.jpg') };
+    for (const [timestampSeconds, frame] of [
+      [0.04, 1],
+      [1, 25],
+      [1.19, 29],
+      [1.96, 49],
+      [50, 49],
+    ] as const) {
+      const job = {
+        sourcePath,
+        frameRate: FPS_25,
+        frames: 50,
+        timestampSeconds,
+        outputPath: file('picture.jpg'),
+      };
       const thumbnail = await extractThumbnail(ffmpeg, job, BUDGET);
       expect(thumbnail.timestampSeconds).toBeCloseTo(frame / 25, 6);
       expect(thumbnail.sizeBytes).toBe((await stat(job.outputPath)).size);
@@ -256,17 +528,47 @@ describe('thumbnails', () => {
 
   it('does not take the black beginning', async () => {
     const sourcePath = file('fade.mp4');
-    await runTool('ffmpeg', ['-f', 'lavfi', '-i', 'testsrc2=s=320x180:r=25:d=3,fade=in:st=0.3:d=0.5', '-c:v', 'libx264', '-pix_fmt', 'yuv420p', sourcePath]);
-    const job = { sourcePath, frameRate: FPS_25, frames: 75, timestampSeconds: 0, outputPath: file('fade.jpg') };
+    await runTool('ffmpeg', [
+      '-f',
+      'lavfi',
+      '-i',
+      'testsrc2=s=320x180:r=25:d=3,fade=in:st=0.3:d=0.5',
+      '-c:v',
+      'libx264',
+      '-pix_fmt',
+      'yuv420p',
+      sourcePath,
+    ]);
+    const job = {
+      sourcePath,
+      frameRate: FPS_25,
+      frames: 75,
+      timestampSeconds: 0,
+      outputPath: file('fade.jpg'),
+    };
     await extractThumbnail(ffmpeg, job, BUDGET);
     const [value = 0] = await brightness(job.outputPath);
     expect(value).toBeGreaterThan(60);
   });
 
-  it('says so when no picture came out', async () => {
-    const sourcePath = await makeClip(file('short.mp4'), { seconds: 1 });
-    const job = { sourcePath, frameRate: FPS_25, frames: 500, timestampSeconds: 10, outputPath: file('none.jpg') };
-    await expect(extractThumbnail(ffmpeg, job, BUDGET)).rejects.toMatchObject({ code: 'output-check-failed' });
+  it('takes the last frame where there are fewer than planned', async () => {
+    const sourcePath = await makeCountedClip('fewer.mp4', { seconds: 2 });
+    const outputPath = file('fewer.jpg');
+    const job = { sourcePath, frameRate: FPS_25, frames: 60, timestampSeconds: 2.3, outputPath };
+    await extractThumbnail(ffmpeg, job, BUDGET);
+    const shown = await brightness(sourcePath);
+    const [value = 0] = await brightness(outputPath);
+    expect(Math.abs(value - (shown[49] ?? -99))).toBeLessThanOrEqual(4);
+  });
+
+  it('fails where there is no picture at all', async () => {
+    const sourcePath = file('sound-only.m4a');
+    await runTool('ffmpeg', ['-f', 'lavfi', '-i', 'sine=d=1', sourcePath]);
+    const outputPath = file('none.jpg');
+    const job = { sourcePath, frameRate: FPS_25, frames: 25, timestampSeconds: 0, outputPath };
+    await expect(extractThumbnail(ffmpeg, job, BUDGET)).rejects.toMatchObject({
+      code: 'encoder-failed',
+    });
   });
 });
 
@@ -274,7 +576,11 @@ describe('probing', () => {
   it.each([
     ['nothing', '', 'source-empty'],
     ['text', 'this is not a video', 'source-unreadable'],
-    ['an HLS playlist', '#EXTM3U\n#EXT-X-TARGETDURATION:10\n#EXTINF:10.0,\nplain.mp4\n#EXT-X-ENDLIST\n', 'source-format-not-allowed'],
+    [
+      'an HLS playlist',
+      '#EXTM3U\n#EXT-X-TARGETDURATION:10\n#EXTINF:10.0,\nplain.mp4\n#EXT-X-ENDLIST\n',
+      'source-format-not-allowed',
+    ],
     ['a list of files', "ffconcat version 1.0\nfile 'plain.mp4'\n", 'source-format-not-allowed'],
   ])('refuses %s under the name of a video', async (name, text, code) => {
     const source = file(`hostile-${name.replaceAll(' ', '-')}.mp4`);
@@ -284,19 +590,40 @@ describe('probing', () => {
 
   it('refuses sound without a picture', async () => {
     await runTool('ffmpeg', ['-f', 'lavfi', '-i', 'sine=d=1', file('sound.m4a')]);
-    await expect(probeFile(file('sound.m4a'), tools)).rejects.toMatchObject({ code: 'source-has-no-video' });
+    await expect(probeFile(file('sound.m4a'), tools)).rejects.toMatchObject({
+      code: 'source-has-no-video',
+    });
   });
 
   it('refuses a file whose index is cut off', async () => {
     const clip = await makeClip(file('index.mp4'));
     await truncate(clip, Math.floor((await stat(clip)).size * 0.9));
-    await expect(probeFile(clip, tools)).rejects.toMatchObject({ code: 'source-unreadable', details: { exitCode: 1 } });
+    await expect(probeFile(clip, tools)).rejects.toMatchObject({
+      code: 'source-unreadable',
+      details: { exitCode: 1 },
+    });
   });
 
   it('counts the picture of a file that tells only how long its sound is', async () => {
-    const clip = await makeClip(file('sound-longer.flv'), { options: ['-t', '1.2', '-af', 'apad=whole_dur=3'] });
+    const clip = await makeClip(file('sound-longer.flv'), {
+      options: ['-t', '1.2', '-af', 'apad=whole_dur=3'],
+    });
     const longer = file('longer.flv');
-    await runTool('ffmpeg', ['-i', clip, '-f', 'lavfi', '-i', 'sine=d=4', '-map', '0:v', '-map', '1:a', '-c:v', 'copy', longer]);
+    await runTool('ffmpeg', [
+      '-i',
+      clip,
+      '-f',
+      'lavfi',
+      '-i',
+      'sine=d=4',
+      '-map',
+      '0:v',
+      '-map',
+      '1:a',
+      '-c:v',
+      'copy',
+      longer,
+    ]);
     const info = await probeFile(longer, tools);
     expect(info.durationSeconds).toBeGreaterThan(3.9);
     expect(info.video.durationSeconds).toBeCloseTo(1.2, 1);
@@ -306,7 +633,15 @@ describe('probing', () => {
   it('tells how few frames a gap of hours hides', async () => {
     const two = await makeClip(file('two.mkv'), { audio: false, framesPerSecond: 1 });
     const gap = file('gap.mkv');
-    await runTool('ffmpeg', ['-i', two, '-c', 'copy', '-bsf:v', 'setts=ts=if(eq(N\\,0)\\,0\\,PTS*72000)', gap]);
+    await runTool('ffmpeg', [
+      '-i',
+      two,
+      '-c',
+      'copy',
+      '-bsf:v',
+      'setts=ts=if(eq(N\\,0)\\,0\\,PTS*72000)',
+      gap,
+    ]);
     const info = await probeFile(gap, tools);
     expect(info.durationSeconds).toBeGreaterThan(71_000);
     expect(info.video.frameCount).toBe(2);
@@ -314,9 +649,13 @@ describe('probing', () => {
 
   it('stops at its time and on cancel', async () => {
     const clip = await makeClip(file('probe.mp4'));
-    await expect(probeFile(clip, { ...tools, timeoutMs: 0 })).rejects.toMatchObject({ code: 'processing-timeout' });
+    await expect(probeFile(clip, { ...tools, timeoutMs: 0 })).rejects.toMatchObject({
+      code: 'processing-timeout',
+    });
     const reason = new TypeError('CANCELLED');
-    await expect(probeFile(clip, { ...tools, signal: AbortSignal.abort(reason) })).rejects.toBe(reason);
+    await expect(probeFile(clip, { ...tools, signal: AbortSignal.abort(reason) })).rejects.toBe(
+      reason,
+    );
   });
 
   it('leaves the source as it was', async () => {

@@ -28,8 +28,12 @@ function shell(body: string, more: Partial<ProcessRequest> = {}) {
 }
 
 async function failureOf(run: Promise<unknown>): Promise<ProcessFailure> {
-  const error: unknown = await run.then(() => undefined, (reason: unknown) => reason);
-  if (!(error instanceof ProcessFailure)) throw new Error(`expected a ProcessFailure, got ${String(error)}`);
+  const error: unknown = await run.then(
+    () => undefined,
+    (reason: unknown) => reason,
+  );
+  if (!(error instanceof ProcessFailure))
+    throw new Error(`expected a ProcessFailure, got ${String(error)}`);
   return error;
 }
 
@@ -61,21 +65,42 @@ describe('runProcess', () => {
 
   it('says how a tool failed', async () => {
     const failure = await failureOf(shell('echo broken >&2; exit 3'));
-    expect(failure).toMatchObject({ exitCode: 3, signal: null, timedOut: false, cancelled: false, stderr: 'broken\n' });
+    expect(failure).toMatchObject({
+      exitCode: 3,
+      signal: null,
+      timedOut: false,
+      cancelled: false,
+      stderr: 'broken\n',
+    });
     expect(failure.argv[0]).toBe('/bin/sh');
     expect(failure.message).toContain('exited with 3');
   });
 
-  it.each([[[]], [undefined]])('says that a tool is missing (launchers %j)', async (launchPrefix) => {
-    const failure = await failureOf(runProcess({ command: '/nowhere/tool', args: [], launchPrefix }));
-    expect(failure.notStarted || failure.exitCode === 127).toBe(true);
-  });
+  it.each([[[]], [undefined]])(
+    'says that a tool is missing (launchers %j)',
+    async (launchPrefix) => {
+      const failure = await failureOf(
+        runProcess({ command: '/nowhere/tool', args: [], launchPrefix }),
+      );
+      expect(failure.notStarted || failure.exitCode === 127).toBe(true);
+    },
+  );
 
   it('ends a tool that ignores SIGTERM when its time is up', async () => {
-    const script = await writeScript('deaf', "trap '' TERM INT HUP; echo $$; while :; do sleep 0.05; done");
+    const script = await writeScript(
+      'deaf',
+      "trap '' TERM INT HUP; echo $$; while :; do sleep 0.05; done",
+    );
     let pid = 0;
-    const request = { command: script, args: [], deadline: { budgetMs: 400 }, onStdoutLine: (line: string) => (pid = Number(line)) };
-    const failure = await failureOf(runProcess({ ...request, onStdoutLine: (line) => void request.onStdoutLine(line) }));
+    const request = {
+      command: script,
+      args: [],
+      deadline: { budgetMs: 400 },
+      onStdoutLine: (line: string) => (pid = Number(line)),
+    };
+    const failure = await failureOf(
+      runProcess({ ...request, onStdoutLine: (line) => void request.onStdoutLine(line) }),
+    );
     expect(failure).toMatchObject({ timedOut: true, signal: 'SIGKILL' });
     expect(pid).toBeGreaterThan(1);
     expect(await isRunning(pid)).toBe(false);
@@ -104,7 +129,11 @@ describe('runProcess', () => {
   });
 
   it('kills when the answer is no, an error, or the same budget', async () => {
-    const answers = [async () => undefined, async () => 200, () => Promise.reject(new Error('no answer'))];
+    const answers = [
+      async () => undefined,
+      async () => 200,
+      () => Promise.reject(new Error('no answer')),
+    ];
     for (const extend of answers) {
       const failure = await failureOf(shell('sleep 30', { deadline: { budgetMs: 200, extend } }));
       expect(failure.timedOut).toBe(true);
@@ -142,15 +171,21 @@ describe('runProcess', () => {
     setTimeout(() => stop.abort(), 100);
     const failure = await failureOf(shell('sleep 30', { signal: stop.signal }));
     expect(failure.cancelled).toBe(true);
-    expect((await failureOf(shell('echo never', { signal: AbortSignal.abort() }))).cancelled).toBe(true);
+    expect((await failureOf(shell('echo never', { signal: AbortSignal.abort() }))).cancelled).toBe(
+      true,
+    );
   });
 
   it('dies with its worker, even by SIGKILL', async () => {
     const module = new URL('../../src/media/run-process.ts', import.meta.url).href;
     const program = `const { runProcess } = await import('${module}');
       await runProcess({ command: '/bin/sh', args: ['-c', 'echo $$; exec sleep 600'], onStdoutLine: (l) => console.log(l) });`;
-    const worker = spawn(process.execPath, ['--input-type=module', '-e', program], { stdio: ['ignore', 'pipe', 'inherit'] });
-    const pid = await new Promise<number>((resolve) => worker.stdout.once('data', (text: Buffer) => resolve(Number(text.toString()))));
+    const worker = spawn(process.execPath, ['--input-type=module', '-e', program], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
+    const pid = await new Promise<number>((resolve) =>
+      worker.stdout.once('data', (text: Buffer) => resolve(Number(text.toString()))),
+    );
     expect(await isRunning(pid)).toBe(true);
     worker.kill('SIGKILL');
     expect(await untilGone(pid)).toBe(true);
@@ -169,7 +204,9 @@ describe('scratch', () => {
     });
     expect(value).toBe(42);
     await expect(stat(seen)).rejects.toThrow('ENOENT');
-    await expect(root.withScratch(() => Promise.reject(new Error('broken')))).rejects.toThrow('broken');
+    await expect(root.withScratch(() => Promise.reject(new Error('broken')))).rejects.toThrow(
+      'broken',
+    );
     expect(await readdir(root.path)).toEqual([]);
     await root.remove();
   });
@@ -180,8 +217,12 @@ describe('scratch', () => {
     const stale = path.join(workDir, 'worker-4194304-17');
     await mkdir(path.join(stale, 'job-a'), { recursive: true });
     await mkdir(path.join(workDir, 'keep-me'));
-    const orphan = spawn('/bin/sh', ['-c', `sleep 600 # ${stale}/job-a/out.mp4`, `${stale}/job-a/x`], { stdio: 'ignore' });
-    const neighbour = spawn('/bin/sh', ['-c', `sleep 600 # ${mine.path}/job-b/out.mp4`, `${mine.path}/y`], { stdio: 'ignore' });
+    const idle = (...words: string[]) =>
+      spawn(process.execPath, ['-e', 'setInterval(() => {}, 1000)', '--', ...words], {
+        stdio: 'ignore',
+      });
+    const orphan = idle('-i', `${stale}/job-a/out.mp4`);
+    const neighbour = idle('-i', `${mine.path}/job-b/out.mp4`);
     try {
       await delay(50);
       expect(await sweepStaleScratch(workDir)).toEqual([stale]);

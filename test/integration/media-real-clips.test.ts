@@ -13,8 +13,16 @@ import { makeTempFolder } from '../support/make-clip.ts';
  * are read in place.
  */
 const folder = process.env['REAL_CLIPS_DIR'] ?? '';
-const isThere = folder !== '' && (await access(folder).then(() => true, () => false));
-if (!isThere) console.warn('media-real-clips: SKIPPED, REAL_CLIPS_DIR does not name a folder with real clips');
+const isThere =
+  folder !== '' &&
+  (await access(folder).then(
+    () => true,
+    () => false,
+  ));
+if (!isThere)
+  process.stderr.write(
+    'media-real-clips: SKIPPED, REAL_CLIPS_DIR does not name a folder with real clips\n',
+  );
 const describeReal = isThere ? describe : describe.skip;
 
 const tools = { ffprobePath: process.env['FFPROBE_PATH'] ?? '/usr/bin/ffprobe', timeoutMs: 20_000 };
@@ -50,7 +58,9 @@ describeReal('probing real clips', () => {
   });
 
   it('refuses the one without a picture', async () => {
-    await expect(probeFile(clip('eac3-51-audio-only.mp4'), tools)).rejects.toMatchObject({ code: 'source-has-no-video' });
+    await expect(probeFile(clip('eac3-51-audio-only.mp4'), tools)).rejects.toMatchObject({
+      code: 'source-has-no-video',
+    });
   });
 });
 
@@ -77,13 +87,31 @@ describeReal('encoding real clips', () => {
       const sourcePath = clip(name);
       const info = await probeFile(sourcePath, tools);
       const isPortrait = info.video.displayHeightPx > info.video.displayWidthPx;
-      const boxes = [[1280, 720], [640, 360], [426, 240]] as const;
+      const boxes = [
+        [1280, 720],
+        [640, 360],
+        [426, 240],
+      ] as const;
       const sizes = boxes.map(([long, short]) =>
         isPortrait ? { widthPx: short, heightPx: long } : { widthPx: long, heightPx: short },
       );
       const originSeconds = info.video.startSeconds - info.startSeconds;
-      const job = { ffmpeg, tools, sourcePath, info, folder: path.join(temp.path, name), frameRate, frames, originSeconds, sizes, toneMap };
-      const renditions = await encodeClip({ ...job, ...(chunkFrames === undefined ? {} : { chunkFrames }) });
+      const job = {
+        ffmpeg,
+        tools,
+        sourcePath,
+        info,
+        folder: path.join(temp.path, name),
+        frameRate,
+        frames,
+        originSeconds,
+        sizes,
+        toneMap,
+      };
+      const renditions = await encodeClip({
+        ...job,
+        ...(chunkFrames === undefined ? {} : { chunkFrames }),
+      });
       expect(renditions).toHaveLength(3);
       for (const { facts } of renditions) {
         expect(Math.abs(facts.frames - frames)).toBeLessThanOrEqual(1);

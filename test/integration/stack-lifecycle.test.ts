@@ -101,6 +101,13 @@ function partsRunning(): ProcessIdentity[] {
   return PARTS.map((name) => readIdentity(join(dataDir, `run/${name}.pid`)) as ProcessIdentity);
 }
 
+async function isHealthy(url: string): Promise<boolean> {
+  return fetch(url).then(
+    (response) => response.ok,
+    () => false,
+  );
+}
+
 async function gone(processes: readonly ProcessIdentity[]): Promise<void> {
   while (processes.some(isAlive)) await sleep(20);
 }
@@ -131,13 +138,11 @@ describe('the stack of one data folder', () => {
     for (const name of PARTS.slice(0, 3)) {
       await stack.said(`${name} ended (signal SIGKILL); next start in 1 s.`);
     }
-    while (!PARTS.every((_, index) => isAlive(partsRunning()[index] as ProcessIdentity))) {
-      await sleep(50);
-    }
-
+    while (!(await isHealthy(`http://127.0.0.1:${ports.PORT}/healthz`))) await sleep(50);
+    while (stack.output().split('worker uses').length < 3) await sleep(50);
     const after = partsRunning();
-    expect(after.map(({ pid }) => pid)).not.toContain(before[0]?.pid);
-    await stack.said('worker uses 127.0.0.1');
+    expect(after.every(isAlive)).toBe(true);
+    expect(after.filter((part, index) => part.pid === before[index]?.pid)).toHaveLength(1);
     const stoppedAt = Date.now();
     // One keystroke may arrive several times; only a later one means "at once".
     stack.child.kill('SIGINT');

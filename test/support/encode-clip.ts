@@ -51,24 +51,34 @@ export async function encodeClip(job: EncodeJob): Promise<readonly EncodedRendit
     await writeFile(listPath, concatList(ofSize, job.frameRate));
     await job.ffmpeg.run(muxRenditionArgs({ listPath, audioPath, outputPath }), BUDGET);
     const frames = ofSize.reduce((sum, piece) => sum + piece.frames, 0);
-    const expected = { ...size, frames, frameRate: job.frameRate, gopFrames, hasAudio: audioPath !== null };
-    renditions.push({ path: outputPath, facts: await verifyRendition(outputPath, expected, job.tools) });
+    const expected = {
+      ...size,
+      frames,
+      frameRate: job.frameRate,
+      gopFrames,
+      hasAudio: audioPath !== null,
+    };
+    renditions.push({
+      path: outputPath,
+      facts: await verifyRendition(outputPath, expected, job.tools),
+    });
   }
   return renditions;
 }
 
-async function encodePieces(job: EncodeJob, gopFrames: number): Promise<readonly (readonly ConcatPiece[])[]> {
+async function encodePieces(
+  job: EncodeJob,
+  gopFrames: number,
+): Promise<readonly (readonly ConcatPiece[])[]> {
   const pieces: (readonly ConcatPiece[])[] = [];
   const step = job.chunkFrames ?? job.frames;
   for (let firstFrame = 0; firstFrame < job.frames; firstFrame += step) {
     const endFrame = Math.min(job.frames, firstFrame + step);
-    const renditions = job.sizes.map(
-      (size, index): EncodeRendition => ({
-        ...size,
-        rateControl: { kind: 'capped-crf', crf: 22, maxrateBps: 5_000_000, bufsizeBps: 10_000_000 },
-        outputPath: path.join(job.folder, `${firstFrame}-${index}.mp4`),
-      }),
-    );
+    const renditions = job.sizes.map((size, index): EncodeRendition => ({
+      ...size,
+      rateControl: { kind: 'capped-crf', crf: 22, maxrateBps: 5_000_000, bufsizeBps: 10_000_000 },
+      outputPath: path.join(job.folder, `${firstFrame}-${index}.mp4`),
+    }));
     const command = encodeChunkArgs({
       sourcePath: job.sourcePath,
       videoStreamIndex: job.info.video.index,

@@ -30,11 +30,20 @@ describe('classifyFailure', () => {
     [{ exitCode: 137 }, 'encoder-out-of-memory'],
     [{ signal: 'SIGSEGV', exitCode: null }, 'encoder-failed'],
     [{ stderr: 'av_interleaved_write_frame(): No space left on device' }, 'disk-full'],
-    [{ stderr: '[mov] Format not on whitelist \'mov\'\nInvalid argument' }, 'source-format-not-allowed'],
-    [{ stderr: 'Number of streams exceeds max_streams parameter (64)\nCannot allocate memory' }, 'source-too-many-streams'],
-    [{ stderr: 'Picture size 16384x8192 exceeds specified max pixel count 35389440' }, 'source-too-large-picture'],
+    [
+      { stderr: "[mov] Format not on whitelist 'mov'\nInvalid argument" },
+      'source-format-not-allowed',
+    ],
+    [
+      { stderr: 'Number of streams exceeds max_streams parameter (64)\nCannot allocate memory' },
+      'source-too-many-streams',
+    ],
+    [
+      { stderr: 'Picture size 16384x8192 exceeds specified max pixel count 35389440' },
+      'source-too-large-picture',
+    ],
     [{ stderr: 'Error while filtering: Cannot allocate memory' }, 'encoder-out-of-memory'],
-    [{ stderr: 'Unknown encoder \'h264_nvenc\'' }, 'encoder-failed'],
+    [{ stderr: "Unknown encoder 'h264_nvenc'" }, 'encoder-failed'],
     [{ stderr: '' }, 'encoder-failed'],
   ] as const)('%j is %s', (end, code) => {
     expect(codeOf(end, true)).toBe(code);
@@ -51,9 +60,15 @@ describe('classifyFailure', () => {
   });
 
   it('keeps what an operator needs', () => {
-    const error = classifyFailure(failure({ stderr: `${'x'.repeat(5000)}the end` }), { hasFrames: true }) as AppError;
-    expect(error.details).toMatchObject({ command: ['/usr/bin/ffmpeg', '-i', '/scratch/input'], exitCode: 1, durationMs: 1200 });
-    expect(String(error.details['stderrTail'])).toHaveLength(2048);
+    const error = classifyFailure(failure({ stderr: `${'x'.repeat(5000)}the end` }), {
+      hasFrames: true,
+    }) as AppError;
+    expect(error.details).toMatchObject({
+      command: ['/usr/bin/ffmpeg', '-i', '/scratch/input'],
+      exitCode: 1,
+      durationMs: 1200,
+    });
+    expect(error.details['stderrTail']).toHaveLength(2048);
     expect(error.details['stderrTail']).toMatch(/the end$/);
     expect(error.cause).toBeInstanceOf(ProcessFailure);
   });

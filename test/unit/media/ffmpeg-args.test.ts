@@ -44,7 +44,12 @@ const CHUNK: EncodeChunk = {
     {
       widthPx: 640,
       heightPx: 360,
-      rateControl: { kind: 'abr', bitrateBps: 700_000, maxrateBps: 1_050_000, bufsizeBps: 1_400_000 },
+      rateControl: {
+        kind: 'abr',
+        bitrateBps: 700_000,
+        maxrateBps: 1_050_000,
+        bufsizeBps: 1_400_000,
+      },
       outputPath: '/scratch/360p.mp4',
     },
   ],
@@ -122,7 +127,12 @@ describe('encodeChunkArgs', () => {
   });
 
   it('seeks to a second before a later piece and cuts it by frame numbers', () => {
-    const command = encodeChunkArgs({ ...CHUNK, frameRate: { num: 25, den: 1 }, firstFrame: 750, endFrame: 1500 });
+    const command = encodeChunkArgs({
+      ...CHUNK,
+      frameRate: { num: 25, den: 1 },
+      firstFrame: 750,
+      endFrame: 1500,
+    });
     expect(command.inputs[0]?.options.slice(GUARDED.length)).toEqual([
       '-copyts',
       '-start_at_zero',
@@ -131,11 +141,15 @@ describe('encodeChunkArgs', () => {
       '-t',
       '32',
     ]);
-    expect(command.filterGraph).toContain('setpts=PTS-0.5/TB,fps=fps=25/1,trim=start_pts=750:end_pts=1500,setpts=N/(25/1)/TB,');
+    expect(command.filterGraph).toContain(
+      'setpts=PTS-0.5/TB,fps=fps=25/1,trim=start_pts=750:end_pts=1500,setpts=N/(25/1)/TB,',
+    );
   });
 
   it('deinterlaces before all else', () => {
-    expect(encodeChunkArgs({ ...CHUNK, interlaced: true }).filterGraph).toMatch(/^\[0:2\]bwdif=mode=send_frame,setpts=/);
+    expect(encodeChunkArgs({ ...CHUNK, interlaced: true }).filterGraph).toMatch(
+      /^\[0:2\]bwdif=mode=send_frame,setpts=/,
+    );
   });
 
   it('maps HDR after scaling to the tallest rendition', () => {
@@ -146,7 +160,9 @@ describe('encodeChunkArgs', () => {
   });
 
   it('reads tagged colours as they are tagged', () => {
-    expect(encodeChunkArgs({ ...CHUNK, colorMatrix: 'tagged' }).filterGraph).not.toContain('in_color_matrix');
+    expect(encodeChunkArgs({ ...CHUNK, colorMatrix: 'tagged' }).filterGraph).not.toContain(
+      'in_color_matrix',
+    );
   });
 
   it('bounds the threads when asked to', () => {
@@ -157,7 +173,12 @@ describe('encodeChunkArgs', () => {
 
 describe('encodeAudioArgs', () => {
   it('makes stereo AAC that begins and ends with the picture', () => {
-    const audio = { sourcePath: '/scratch/input', audioStreamIndex: 1, originSeconds: 0.0109, durationSeconds: 8.083333 };
+    const audio = {
+      sourcePath: '/scratch/input',
+      audioStreamIndex: 1,
+      originSeconds: 0.0109,
+      durationSeconds: 8.083333,
+    };
     expect(encodeAudioArgs({ ...audio, outputPath: '/scratch/audio.m4a' })).toEqual({
       inputs: [{ options: [...GUARDED, '-copyts', '-start_at_zero'], path: '/scratch/input' }],
       outputs: [
@@ -195,7 +216,12 @@ describe('encodeAudioArgs', () => {
 });
 
 describe('copyToMp4Args', () => {
-  const copy = { sourcePath: '/scratch/input', videoStreamIndex: 0, sizeBytes: 1000, outputPath: '/scratch/copy.mp4' };
+  const copy = {
+    sourcePath: '/scratch/input',
+    videoStreamIndex: 0,
+    sizeBytes: 1000,
+    outputPath: '/scratch/copy.mp4',
+  };
   const optionsOf = (audio: { streamIndex: number; copyable: boolean } | null) =>
     copyToMp4Args({ ...copy, audio }).outputs[0]?.options;
 
@@ -233,14 +259,20 @@ describe('copyToMp4Args', () => {
   });
 
   it('encodes sound that an MP4 cannot carry, and leaves out none that is not there', () => {
-    expect(optionsOf({ streamIndex: 1, copyable: false })).toEqual(expect.arrayContaining(['-c:a', 'aac', '-ac', '2']));
+    expect(optionsOf({ streamIndex: 1, copyable: false })).toEqual(
+      expect.arrayContaining(['-c:a', 'aac', '-ac', '2']),
+    );
     expect(optionsOf(null)).toContain('-an');
   });
 });
 
 describe('muxRenditionArgs', () => {
   it('joins pieces and sound by copy, index in front', () => {
-    const mux = { listPath: '/scratch/list.txt', audioPath: '/scratch/audio.m4a', outputPath: '/scratch/720p.mp4' };
+    const mux = {
+      listPath: '/scratch/list.txt',
+      audioPath: '/scratch/audio.m4a',
+      outputPath: '/scratch/720p.mp4',
+    };
     expect(muxRenditionArgs(mux)).toEqual({
       inputs: [
         { options: [...OWN, '-f', 'concat', '-safe', '0'], path: '/scratch/list.txt' },
@@ -273,7 +305,11 @@ describe('muxRenditionArgs', () => {
   });
 
   it('expects no sound where there is none', () => {
-    const command = muxRenditionArgs({ listPath: '/scratch/list.txt', audioPath: null, outputPath: '/scratch/720p.mp4' });
+    const command = muxRenditionArgs({
+      listPath: '/scratch/list.txt',
+      audioPath: null,
+      outputPath: '/scratch/720p.mp4',
+    });
     expect(command.inputs).toHaveLength(1);
     expect(command.outputs[0]?.options).toContain('-an');
   });
@@ -299,16 +335,41 @@ describe('thumbnailArgs', () => {
       inputs: [{ options: [...OWN, '-ss', '2.5'], path: '/scratch/720p.mp4' }],
       outputs: [
         {
-          options: ['-map', '0:v:0', '-an', '-map_metadata', '-1', '-map_chapters', '-1', '-frames:v', '1', '-q:v', '3', '-update', '1', '-f', 'image2'],
+          options: [
+            '-map',
+            '0:v:0',
+            '-an',
+            '-map_metadata',
+            '-1',
+            '-map_chapters',
+            '-1',
+            '-frames:v',
+            '1',
+            '-q:v',
+            '3',
+            '-update',
+            '1',
+            '-f',
+            'image2',
+          ],
           path: '/scratch/0.jpg',
         },
       ],
     });
   });
 
+  it('lets the very last picture win where it is asked for', () => {
+    const command = thumbnailArgs({ ...thumbnail, atSeconds: 'last', chooseEvery: null });
+    expect(command.inputs[0]?.options).toEqual([...OWN, '-sseof', '-2']);
+    expect(command.outputs[0]?.options).not.toContain('-frames:v');
+    expect(command.outputs[0]?.options).toContain('-update');
+  });
+
   it('chooses among the first two seconds for the very first picture', () => {
     const command = thumbnailArgs({ ...thumbnail, atSeconds: 0, chooseEvery: 3 });
     expect(command.inputs[0]?.options).toEqual([...OWN, '-ss', '0', '-t', '2']);
-    expect(command.outputs[0]?.options.join(' ')).toContain(String.raw`-vf select=not(mod(n\,3)),thumbnail=n=20 -frames:v 1`);
+    expect(command.outputs[0]?.options.join(' ')).toContain(
+      String.raw`-vf select=not(mod(n\,3)),thumbnail=n=20 -frames:v 1`,
+    );
   });
 });

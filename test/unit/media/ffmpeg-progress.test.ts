@@ -12,7 +12,8 @@ function parseAll(text: string) {
 
 describe('createProgressParser', () => {
   it('gives one report a block, in seconds', () => {
-    const text = 'frame=48\nfps=24.0\nout_time_us=2000000\nout_time_ms=2000000\ntotal_size=48000\nprogress=continue\n';
+    const text =
+      'frame=48\nfps=24.0\nout_time_us=2000000\nout_time_ms=2000000\ntotal_size=48000\nprogress=continue\n';
     expect(parseAll(text)).toEqual([{ outTimeSeconds: 2, totalSizeBytes: 48_000, frames: 48 }]);
   });
 

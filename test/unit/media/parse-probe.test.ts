@@ -13,7 +13,9 @@ function load(name: string): ProbeOutput {
 /** The whole fixture with some fields of its first video stream changed. */
 function withVideo(changes: object): ProbeOutput {
   const probe = load('ordinary-1080p24-surround');
-  const streams = probe.streams?.map((stream) => (stream.codec_type === 'video' ? { ...stream, ...changes } : stream));
+  const streams = probe.streams?.map((stream) =>
+    stream.codec_type === 'video' ? { ...stream, ...changes } : stream,
+  );
   return { ...probe, streams: streams ?? [] };
 }
 
@@ -43,7 +45,13 @@ describe('parseProbe', () => {
       colorSpace: null,
       fullRange: false,
     });
-    expect(info.audio).toMatchObject({ index: 1, codec: 'aac', profile: 'LC', channels: 6, sampleRateHz: 48000 });
+    expect(info.audio).toMatchObject({
+      index: 1,
+      codec: 'aac',
+      profile: 'LC',
+      channels: 6,
+      sampleRateHz: 48000,
+    });
   });
 
   it('turns a phone clip upright', () => {
@@ -81,18 +89,27 @@ describe('parseProbe', () => {
     const audioFirst = parseProbe(load('audio-track-first'));
     expect([audioFirst.video.index, audioFirst.audio?.index]).toEqual([1, 0]);
     const dataFirst = parseProbe(load('data-track-first'));
-    expect([dataFirst.video.index, dataFirst.audio?.index, dataFirst.streamCount]).toEqual([2, 1, 3]);
+    expect([dataFirst.video.index, dataFirst.audio?.index, dataFirst.streamCount]).toEqual([
+      2, 1, 3,
+    ]);
   });
 
   it('tells QuickTime from MP4 by its brand', () => {
     const info = parseProbe(load('quicktime-dolby-vision'));
     expect(info.majorBrand).toBe('qt');
-    expect(info.video).toMatchObject({ transfer: 'arib-std-b67', primaries: 'bt2020', colorSpace: 'bt2020nc' });
+    expect(info.video).toMatchObject({
+      transfer: 'arib-std-b67',
+      primaries: 'bt2020',
+      colorSpace: 'bt2020nc',
+    });
   });
 
   it('does not believe an average of 1000 frames a second', () => {
     const { video } = parseProbe(load('average-rate-1000'));
-    expect(video).toMatchObject({ averageFrameRate: { num: 1000, den: 1 }, frameRate: { num: 60, den: 1 } });
+    expect(video).toMatchObject({
+      averageFrameRate: { num: 1000, den: 1 },
+      frameRate: { num: 60, den: 1 },
+    });
   });
 
   it('counts frames where neither rate is plausible', () => {
@@ -120,8 +137,14 @@ describe('parseProbe', () => {
     const probe = load('ordinary-1080p24-surround');
     const [video, audio] = probe.streams ?? [];
     if (video === undefined || audio === undefined) throw new Error('the fixture has two streams');
-    const track = (index: number, changes: object) => ({ ...audio, index, disposition: { default: 0 }, ...changes });
-    const choose = (...tracks: (typeof audio)[]) => parseProbe({ ...probe, streams: [video, ...tracks] }).audio?.index;
+    const track = (index: number, changes: object) => ({
+      ...audio,
+      index,
+      disposition: { default: 0 },
+      ...changes,
+    });
+    const choose = (...tracks: (typeof audio)[]) =>
+      parseProbe({ ...probe, streams: [video, ...tracks] }).audio?.index;
     expect(choose(track(1, {}), track(2, { disposition: { default: 1 } }))).toBe(2);
     expect(choose(track(1, { channels: 0, disposition: { default: 1 } }), track(2, {}))).toBe(2);
     expect(choose(track(1, { codec_name: 'none' }), track(2, {}), track(3, {}))).toBe(2);
@@ -137,7 +160,10 @@ describe('parseProbe', () => {
   it("reads Matroska's length from its tag", () => {
     expect(parseProbe(load('duration-in-tag')).video.durationSeconds).toBe(0.999);
     const tags = { DURATION: '00:01:02.023000000' };
-    expect(parseProbe(withVideo({ tags, duration: undefined, start_time: '0.023' })).video.durationSeconds).toBe(62);
+    expect(
+      parseProbe(withVideo({ tags, duration: undefined, start_time: '0.023' })).video
+        .durationSeconds,
+    ).toBe(62);
   });
 
   it('keeps times on the clock of the container', () => {
@@ -148,21 +174,32 @@ describe('parseProbe', () => {
 
   it('stretches pixels that are not square', () => {
     const pal = { width: 720, height: 576, sample_aspect_ratio: '64:45' };
-    expect(parseProbe(withVideo(pal)).video).toMatchObject({ displayWidthPx: 1024, displayHeightPx: 576 });
+    expect(parseProbe(withVideo(pal)).video).toMatchObject({
+      displayWidthPx: 1024,
+      displayHeightPx: 576,
+    });
     const turned = { ...pal, side_data_list: [{ rotation: -90 }] };
-    expect(parseProbe(withVideo(turned)).video).toMatchObject({ displayWidthPx: 576, displayHeightPx: 1024 });
+    expect(parseProbe(withVideo(turned)).video).toMatchObject({
+      displayWidthPx: 576,
+      displayHeightPx: 1024,
+    });
   });
 
-  it.each(['0:1', 'N/A', '1:1000', undefined])('takes pixels as square for an aspect of %s', (sample_aspect_ratio) => {
-    expect(parseProbe(withVideo({ sample_aspect_ratio })).video.displayWidthPx).toBe(1920);
-  });
+  it.each(['0:1', 'N/A', '1:1000', undefined])(
+    'takes pixels as square for an aspect of %s',
+    (sample_aspect_ratio) => {
+      expect(parseProbe(withVideo({ sample_aspect_ratio })).video.displayWidthPx).toBe(1920);
+    },
+  );
 
   it.each(['tt', 'bb', 'tb', 'bt'])('takes field order %s as interlaced', (field_order) => {
     expect(parseProbe(withVideo({ field_order })).video.fieldOrder).toBe('interlaced');
   });
 
   it('has no picture in a file of sound', () => {
-    expect(() => parseProbe(load('audio-only'))).toThrow(expect.objectContaining({ code: 'source-has-no-video' }));
+    expect(() => parseProbe(load('audio-only'))).toThrow(
+      expect.objectContaining({ code: 'source-has-no-video' }),
+    );
     expect(() => parseProbe(withVideo({ disposition: { attached_pic: 1 } }))).toThrow(
       expect.objectContaining({ code: 'source-has-no-video' }),
     );
@@ -183,8 +220,14 @@ describe('parseProbe', () => {
 
 describe('colorMatrixOf', () => {
   it('guesses as players do where the file does not say', () => {
-    expect(colorMatrixOf({ colorSpace: 'bt2020nc', codedWidthPx: 1920, codedHeightPx: 1080 })).toBe('tagged');
-    expect(colorMatrixOf({ colorSpace: null, codedWidthPx: 1920, codedHeightPx: 1080 })).toBe('bt709');
-    expect(colorMatrixOf({ colorSpace: null, codedWidthPx: 720, codedHeightPx: 576 })).toBe('bt601');
+    expect(colorMatrixOf({ colorSpace: 'bt2020nc', codedWidthPx: 1920, codedHeightPx: 1080 })).toBe(
+      'tagged',
+    );
+    expect(colorMatrixOf({ colorSpace: null, codedWidthPx: 1920, codedHeightPx: 1080 })).toBe(
+      'bt709',
+    );
+    expect(colorMatrixOf({ colorSpace: null, codedWidthPx: 720, codedHeightPx: 576 })).toBe(
+      'bt601',
+    );
   });
 });

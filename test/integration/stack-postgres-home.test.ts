@@ -1,0 +1,90 @@
+import { cpSync, existsSync, mkdtempSync, readFileSync, renameSync, rmSync } from 'node:fs';
+import { chmodSync, readdirSync, statSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { findPostgresBinaries, postgresAccount } from '../../src/stack/postgres-binaries.ts';
+import { openPostgresHome } from '../../src/stack/postgres-home.ts';
+
+const account = postgresAccount();
+
+/** Only root's cluster lies outside of the data folder. */
+const itAsRoot = account ? it : it.skip;
+
+let folder: string;
+let dataDir: string;
+let said: string[];
+
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'steadyreel-home-'));
+  chmodSync(folder, 0o755);
+  dataDir = join(folder, 'data');
+  said = [];
+});
+afterEach(() => rmSync(folder, { recursive: true, force: true }));
+
+function open(dir = dataDir) {
+  return openPostgresHome({
+    dataDir: dir,
+    account,
+    binaries: findPostgresBinaries(account),
+    say: (line) => said.push(line),
+    sharedDir: join(folder, 'shared'),
+  });
+}
+
+describe('openPostgresHome', () => {
+  it('makes one cluster for a data folder and finds it again, its password for us alone', async () => {
+    const first = await open();
+    const second = await open();
+    expect(second.cluster).toEqual(first.cluster);
+    expect(said).toEqual([`Making the database in ${first.cluster.directory} …`]);
+    expect(statSync(join(dataDir, 'postgres.json')).mode & 0o777).toBe(0o600);
+    expect(statSync(first.cluster.directory).mode & 0o777).toBe(0o700);
+    expect(readdirSync(dirname(first.cluster.directory))).not.toContain('initial-password');
+  });
+
+  it('begins anew where it was killed half way', async () => {
+    const { cluster } = await open();
+    const record = join(dataDir, 'postgres.json');
+    const text = readFileSync(record, 'utf8');
+    renameSync(cluster.directory, `${cluster.directory}.new`);
+    writeFileSync(record, text.replace('"made": true', '"made": false'));
+    expect((await open()).cluster.password).toBe(cluster.password);
+    expect(existsSync(join(cluster.directory, 'PG_VERSION'))).toBe(true);
+    expect(existsSync(`${cluster.directory}.new`)).toBe(false);
+  });
+
+  it('refuses a cluster of another major version with the line that dumps and restores it', async () => {
+    const { cluster } = await open();
+    writeFileSync(join(cluster.directory, 'PG_VERSION'), '17\n');
+    await expect(open()).rejects.toThrow(/made by PostgreSQL 17 and this is 18.*pg_dump.*psql/s);
+  });
+
+  it('refuses to put an empty database beside files that had a full one', async () => {
+    const { cluster } = await open();
+    rmSync(cluster.directory, { recursive: true });
+    await expect(open()).rejects.toThrow(/is gone: put it back, or remove .*postgres\.json/);
+  });
+
+  itAsRoot('keeps the old database aside when the data folder was removed', async () => {
+    const { cluster } = await open();
+    rmSync(dataDir, { recursive: true });
+    expect((await open()).cluster.password).not.toBe(cluster.password);
+    expect(said).toContainEqual(expect.stringContaining('was moved to'));
+    const kept = readdirSync(dirname(cluster.directory)).filter((name) => name.startsWith('pg-'));
+    expect(kept).toHaveLength(1);
+  });
+
+  itAsRoot('follows a data folder that was moved, and refuses a copy of one', async () => {
+    const { cluster } = await open();
+    const moved = join(folder, 'moved');
+    cpSync(dataDir, moved, { recursive: true });
+    await expect(open(moved)).rejects.toThrow(`is a copy of ${dataDir}`);
+    rmSync(dataDir, { recursive: true });
+    const followed = await open(moved);
+    expect(followed.cluster.password).toBe(cluster.password);
+    expect(existsSync(cluster.directory)).toBe(false);
+    expect((await open(moved)).cluster).toEqual(followed.cluster);
+  });
+});

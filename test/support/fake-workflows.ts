@@ -1,0 +1,46 @@
+import { AppError } from '../../src/domain/errors.ts';
+import type { RunIdentity, VideoId } from '../../src/domain/ids.ts';
+import type { StartableVideo, VideoWorkflows } from '../../src/temporal/video-workflows.ts';
+
+/** Temporal as the routes see it: notes what it was asked, and can be away. */
+export interface FakeWorkflows extends VideoWorkflows {
+  readonly uploads: StartableVideo[];
+  readonly runs: { readonly video: StartableVideo; readonly input: object }[];
+  readonly cancelled: RunIdentity[];
+  readonly deleted: VideoId[];
+  reachable: boolean;
+}
+
+export function createFakeWorkflows(): FakeWorkflows {
+  const requireServer = (fake: FakeWorkflows): void => {
+    if (!fake.reachable) throw new AppError('temporal-unavailable');
+  };
+  return {
+    uploads: [],
+    runs: [],
+    cancelled: [],
+    deleted: [],
+    reachable: true,
+    async startUpload(video) {
+      if (this.reachable) this.uploads.push(video);
+      return this.reachable;
+    },
+    async startRun(video, input) {
+      requireServer(this);
+      this.runs.push({ video, input });
+      return { workflowId: `process-video-${video.id}`, runId: `run-${this.runs.length}` };
+    },
+    async cancelRun(run) {
+      requireServer(this);
+      this.cancelled.push(run);
+    },
+    async startDelete(videoId) {
+      if (this.reachable) this.deleted.push(videoId);
+      return this.reachable;
+    },
+    isReachable() {
+      return Promise.resolve(this.reachable);
+    },
+    close: () => Promise.resolve(),
+  };
+}

@@ -1,0 +1,173 @@
+import { createReadStream } from 'node:fs';
+import { mkdtemp, rm, stat } from 'node:fs/promises';
+import { createHash, randomBytes } from 'node:crypto';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import type { Client } from '@temporalio/client';
+import { NativeConnection, Runtime, DefaultLogger } from '@temporalio/worker';
+import type { ActivityDeps, ServerSettings } from '../../src/activities/deps.ts';
+import { createActivities } from '../../src/activities/index.ts';
+import { PROJECT_ROOT } from '../../src/config/env.ts';
+import { insertUser } from '../../src/db/users.ts';
+import { insertVideo, type NewVideo } from '../../src/db/videos.ts';
+import type { UserId, VideoId } from '../../src/domain/ids.ts';
+import { originalKey } from '../../src/domain/object-keys.ts';
+import { createFfmpeg } from '../../src/media/ffmpeg.ts';
+import { createScratchRoot } from '../../src/media/scratch.ts';
+import { createLogger } from '../../src/observability/logger.ts';
+import { createLocalStore } from '../../src/storage/local-store.ts';
+import { openTemporalClient } from '../../src/temporal/client.ts';
+import { ensureServerSide } from '../../src/temporal/ensure-server-side.ts';
+import { createRunDescriptions } from '../../src/temporal/run-descriptions.ts';
+import { createVideoWorkflows } from '../../src/temporal/video-workflows.ts';
+import { createWorker } from '../../src/workers/create-worker.ts';
+import { prepareWorkflowBundle } from '../../src/workers/workflow-bundle.ts';
+import { createTestDatabase, type TestDatabase } from './database.ts';
+import { createNamespace } from './namespace.ts';
+import { testTemporalAddress } from './services.ts';
+
+/** The whole pipeline in this process: real database, real store, real Temporal in a namespace of its own, real ffmpeg. */
+export interface Pipeline {
+  readonly db: TestDatabase;
+  readonly deps: ActivityDeps;
+  readonly client: Client;
+  readonly ownerId: UserId;
+  /** Holds a copy of a file as an upload that waits for its run. */
+  addVideo(file: string, changes?: Partial<NewVideo>): Promise<VideoId>;
+  /** Adds a video and starts its run as an upload does. */
+  submit(file: string, changes?: Partial<NewVideo>): Promise<VideoId>;
+  /** Waits until the video has this status. Fails with what it is instead when `seconds` have passed. */
+  waitForStatus(videoId: VideoId, status: string, seconds?: number): Promise<Record<string, unknown>>;
+  video(videoId: VideoId): Promise<Record<string, unknown>>;
+  close(): Promise<void>;
+}
+
+export interface PipelineOptions {
+  readonly settings?: Partial<ServerSettings>;
+  readonly maxVideoProcessingTasks?: number;
+  /** Puts other parts in the place of the real ones. */
+  readonly replace?: (deps: ActivityDeps) => Partial<ActivityDeps>;
+}
+
+export const TEST_SETTINGS: ServerSettings = {
+  crf: 28,
+  preset: 'ultrafast',
+  timeoutSeconds: 120,
+  maxDurationSeconds: 3600,
+  platformFaultPatienceSeconds: 3600,
+  oldVersionGraceSeconds: 0,
+};
+
+let hasRuntime = false;
+
+export async function startPipeline(options: PipelineOptions = {}): Promise<Pipeline> {
+  if (!hasRuntime) Runtime.install({ logger: new DefaultLogger('ERROR', () => undefined), shutdownSignals: [] });
+  hasRuntime = true;
+  const folder = await mkdtemp(path.join(tmpdir(), 'steadyreel-pipeline-'));
+  const [db, namespace] = await Promise.all([createTestDatabase(), createNamespace()]);
+  const address = testTemporalAddress();
+  const client = openTemporalClient({ address, namespace });
+  const logger = createLogger({ level: process.env['TEST_LOG_LEVEL'] ?? 'silent', format: 'pretty', name: 'test' });
+  const scratch = await createScratchRoot(path.join(folder, 'work'));
+  const real: ActivityDeps = {
+    database: db.database,
+    store: await createLocalStore({ root: path.join(folder, 'media') }),
+    workflows: createVideoWorkflows(client),
+    runDescriptions: createRunDescriptions(client),
+    ffmpeg: await createFfmpeg({ ffmpegPath: process.env['FFMPEG_PATH'] ?? '/usr/bin/ffmpeg', logger }),
+    ffprobePath: process.env['FFPROBE_PATH'] ?? '/usr/bin/ffprobe',
+    scratch,
+    logger,
+    settings: { ...TEST_SETTINGS, ...options.settings },
+  };
+  const deps = { ...real, ...options.replace?.(real) };
+  await ensureServerSide(client, 3600);
+  const connection = await NativeConnection.connect({ address });
+  const bundlePath = await prepareWorkflowBundle(path.join(PROJECT_ROOT, '.cache'));
+  const workers = await Promise.all(
+    (['orchestration', 'intake', 'processing'] as const).map((queue) =>
+      createWorker(queue, {
+        connection,
+        namespace,
+        activities: createActivities(deps),
+        bundlePath,
+        maxVideoProcessingTasks: options.maxVideoProcessingTasks ?? 2,
+        drainSeconds: 0,
+      }),
+    ),
+  );
+  const running = Promise.all(workers.map((worker) => worker.run()));
+  const ownerId = await db.database.transact((em) =>
+    insertUser(em, { email: `owner-${randomBytes(4).toString('hex')}@example.org`, role: 'member', passwordHash: null }),
+  );
+
+  const addVideo: Pipeline['addVideo'] = async (file, changes = {}) => {
+    const storedName = `test-${randomBytes(6).toString('hex')}${path.extname(file)}`;
+    await deps.store.put(originalKey(storedName), createReadStream(file));
+    return db.database.transact(async (em) => {
+      const id = await insertVideo(em, { ...DEFAULTS, ...(await describeFile(file)), ownerId, storedName, ...changes });
+      if (id === undefined) throw new Error('the video was not inserted');
+      return id;
+    });
+  };
+  const video: Pipeline['video'] = async (videoId) => {
+    const [row] = await db.sql('select * from videos where id = $1', [videoId]);
+    if (row === undefined) throw new Error(`video ${videoId} is gone`);
+    return row;
+  };
+
+  return {
+    db,
+    deps,
+    client,
+    ownerId,
+    addVideo,
+    video,
+    async submit(file, changes) {
+      const id = await addVideo(file, changes);
+      const isStarted = await deps.workflows.startUpload({ id, ownerId, title: path.basename(file), priority: 'normal' });
+      if (!isStarted) throw new Error('the run could not be started');
+      return id;
+    },
+    async waitForStatus(videoId, status, seconds = 90) {
+      const deadline = Date.now() + seconds * 1000;
+      for (;;) {
+        const row = await video(videoId);
+        if (row['status'] === status) return row;
+        const isStuck = Date.now() > deadline || ['failed', 'cancelled', 'completed'].includes(String(row['status']));
+        if (isStuck) throw new Error(`video ${videoId} is ${row['status']}, not ${status}: ${JSON.stringify(row['failure'])}`);
+        await new Promise((resolve) => setTimeout(resolve, 100));
+      }
+    },
+    async close() {
+      for (const worker of workers) worker.shutdown();
+      await running;
+      await connection.close();
+      await client.connection.close();
+      await db.drop();
+      await rm(folder, { recursive: true, force: true });
+    },
+  };
+}
+
+const DEFAULTS = {
+  description: '',
+  categoryId: null,
+  tags: [],
+  visibility: 'private',
+  profile: 'ladder',
+  priority: 'normal',
+  thumbnailTimestamps: null,
+} as const;
+
+async function describeFile(file: string) {
+  const hash = createHash('sha256');
+  for await (const chunk of createReadStream(file)) hash.update(chunk as Buffer);
+  return {
+    title: path.basename(file),
+    originalFileName: path.basename(file),
+    originalContentType: 'video/mp4',
+    originalSizeBytes: (await stat(file)).size,
+    originalSha256: hash.digest('hex'),
+  };
+}

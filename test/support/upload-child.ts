@@ -1,0 +1,45 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { readdirSync, readFileSync } from 'node:fs';
+import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
+import type { UploadServerOptions } from './upload-server.ts';
+
+/** The upload server as a process of its own, which a test may kill and measure. */
+export interface UploadChild {
+  readonly port: number;
+  readonly process: ChildProcess;
+  /** Resolves with the signal that ended it, or null. */
+  readonly ended: Promise<NodeJS.Signals | null>;
+  /** Largest resident size so far. */
+  peakRssBytes(): number;
+  rssBytes(): number;
+  countDescriptors(): number;
+  kill(): Promise<void>;
+}
+
+export async function spawnUploadChild(options: UploadServerOptions): Promise<UploadChild> {
+  const program = fileURLToPath(new URL('upload-server.ts', import.meta.url));
+  const child = spawn(process.execPath, [program, JSON.stringify(options)], { stdio: ['ignore', 'pipe', 'inherit'] });
+  const ended = once(child, 'exit').then(([, signal]) => signal as NodeJS.Signals | null);
+  const [line] = (await Promise.race([
+    once(createInterface(child.stdout), 'line'),
+    ended.then(() => Promise.reject(new Error('the upload server did not start'))),
+  ])) as [string];
+  const readStatus = (field: string): number => {
+    const status = readFileSync(`/proc/${child.pid}/status`, 'utf8');
+    return Number(new RegExp(`^${field}:\\s+(\\d+) kB`, 'm').exec(status)?.[1]) * 1024;
+  };
+  return {
+    port: Number(line),
+    process: child,
+    ended,
+    peakRssBytes: () => readStatus('VmHWM'),
+    rssBytes: () => readStatus('VmRSS'),
+    countDescriptors: () => readdirSync(`/proc/${child.pid}/fd`).length,
+    async kill() {
+      child.kill('SIGKILL');
+      await ended;
+    },
+  };
+}

@@ -1,0 +1,109 @@
+import { randomBytes } from 'node:crypto';
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { join } from 'node:path';
+import { getRequestListener } from '@hono/node-server';
+import { createApp } from '../../src/api/app.ts';
+import { createMediaSender } from '../../src/api/media/send.ts';
+import { createMediaRoutes } from '../../src/api/routes/media.ts';
+import { configureUploadServer, createUploadRoutes } from '../../src/api/routes/upload.ts';
+import { createDatabase } from '../../src/db/database.ts';
+import { openOrm } from '../../src/db/orm.ts';
+import { createLogger } from '../../src/observability/logger.ts';
+import { createLocalStore } from '../../src/storage/local-store.ts';
+import { createManifestFolder } from '../../src/storage/manifest-folder.ts';
+import type { ObjectStore } from '../../src/storage/object-store.ts';
+import { createAttemptLimiter } from '../../src/usecases/attempt-limiter.ts';
+import { createMediaLibrary } from '../../src/usecases/find-media.ts';
+import { createPasswords } from '../../src/usecases/passwords.ts';
+import { recoverManifests, type RecoveryReport } from '../../src/usecases/recover-manifests.ts';
+import { createSubmitUpload } from '../../src/usecases/submit-upload.ts';
+import { getVideo } from '../../src/usecases/videos.ts';
+import { createFakeWorkflows, type FakeWorkflows } from './fake-workflows.ts';
+
+export interface UploadServerOptions {
+  readonly databaseUrl: string;
+  /** Media in `media/`, manifests in `process/`. */
+  readonly folder: string;
+  readonly maxUploadBytes?: number;
+  readonly uploadStallMs?: number;
+  readonly maxUploads?: number;
+  readonly maxStreams?: number;
+  readonly viewerStallMs?: number;
+  /** The process ends itself, as by SIGKILL, at this point. */
+  readonly crashAt?: string | undefined;
+}
+
+/** The whole application behind a real socket, storing in a folder of the test; only Temporal is a fake. */
+export interface UploadServer {
+  readonly url: string;
+  readonly port: number;
+  readonly store: ObjectStore;
+  readonly workflows: FakeWorkflows;
+  recover(): Promise<RecoveryReport>;
+  close(): Promise<void>;
+}
+
+export async function startUploadServer(options: UploadServerOptions): Promise<UploadServer> {
+  const { databaseUrl, folder, maxUploadBytes = 5_000_000_000, crashAt } = options;
+  const crashPoint = (name: string) => {
+    if (name === crashAt) process.kill(process.pid, 'SIGKILL');
+  };
+  const database = createDatabase(await openOrm({ databaseUrl, poolSize: 4 }));
+  const store = await createLocalStore({ root: join(folder, 'media'), crashPoint });
+  const manifests = createManifestFolder(join(folder, 'process'));
+  const workflows = createFakeWorkflows();
+  const logger = createLogger({ level: 'error', format: 'json', name: 'api' });
+  const now = () => new Date();
+  const shared = { database, store, manifests, workflows, logger, crashPoint, now };
+  const uploads = createSubmitUpload({ ...shared, maxUploadBytes, randomName: () => randomBytes(8).toString('hex') });
+
+  const app = createApp({
+    ...shared,
+    passwords: createPasswords(),
+    logInLimiter: createAttemptLimiter(now),
+    readiness: { database: async () => true, temporal: async () => true, storage: async () => true },
+    settings: { publicUrl: 'http://127.0.0.1', trustedProxies: [], allowSignUp: false },
+    uploadRoutes: createUploadRoutes({
+      uploads,
+      maxUploadBytes,
+      defaultProfile: 'ladder',
+      presentVideo: (videoId, viewer) => getVideo(shared, viewer, videoId),
+      ...(options.uploadStallMs === undefined ? {} : { stallMs: options.uploadStallMs }),
+      ...(options.maxUploads === undefined ? {} : { maxPerViewer: options.maxUploads }),
+    }),
+    mediaRoutes: createMediaRoutes({
+      library: createMediaLibrary({ database, store }),
+      sender: createMediaSender({
+        ...(options.maxStreams === undefined ? {} : { maxStreams: options.maxStreams }),
+        ...(options.viewerStallMs === undefined ? {} : { stallMs: options.viewerStallMs }),
+      }),
+    }),
+  });
+  const server = createServer(getRequestListener(app.fetch));
+  configureUploadServer(server);
+  const port = await listen(server);
+  return {
+    url: `http://127.0.0.1:${port}`,
+    port,
+    store,
+    workflows,
+    recover: () => recoverManifests({ ...shared, uploads }),
+    async close() {
+      server.closeAllConnections();
+      await new Promise((resolve) => server.close(resolve));
+      await database.close();
+    },
+  };
+}
+
+async function listen(server: Server): Promise<number> {
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  return (server.address() as AddressInfo).port;
+}
+
+/** Run as a program: the options as one JSON argument; writes its port on a line. */
+if (import.meta.main) {
+  const server = await startUploadServer(JSON.parse(process.argv[2] ?? '{}') as UploadServerOptions);
+  process.stdout.write(`${server.port}\n`);
+}
