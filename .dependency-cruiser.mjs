@@ -24,7 +24,8 @@ const FOLDERS = {
 };
 
 /** Programs: the only ones that see the settings and the wiring. Nobody imports them. */
-const MAINS = '^src/(api/server|workers/[^/]+|stack/main|cli/[^/]+)\\.ts$';
+const MAINS =
+  '^src/(api/server|workers/((orchestration|media)-)?worker|stack/main|cli/[^/]+)\\.ts$';
 
 /** Where a package or built-in belongs; everybody else goes through that folder. */
 const OWNED = [
@@ -83,14 +84,17 @@ export default {
       name: 'nobody-imports-a-main',
       comment: 'A main runs when it is imported.',
       severity: 'error',
-      from: { path: '^(src|scripts|test)/', pathNot: '^src/workers/' },
+      from: { path: '^(src|scripts|test)/' },
       to: { path: MAINS },
     },
     {
       name: 'composition-and-settings-for-mains',
       comment: 'Values come in as dependencies; only mains read settings and wire adapters.',
       severity: 'error',
-      from: { path: '^src/', pathNot: [MAINS, '^src/composition\\.ts$', '^src/(config|stack)/'] },
+      from: {
+        path: '^src/',
+        pathNot: [MAINS, '^src/composition\\.ts$', '^src/(config|stack|workers)/'],
+      },
       to: { path: '^src/(composition\\.ts$|config/)' },
     },
     {

@@ -54,7 +54,7 @@ async function join(
   plan: EncodingPlan,
   rendition: RenditionPlan,
 ): Promise<FinishedPiece> {
-  const { run, video, folder, signal } = attempt;
+  const { run, video, folder } = attempt;
   const chunks = plan.chunks.map((chunk) => chunkPiece(plan, chunk, rendition, run.settings));
   const audio = plan.audio === null ? undefined : audioPiece(plan);
   const found = await findSoundPieces(deps, ownerOf(video), audio === undefined ? chunks : [...chunks, audio]);
@@ -77,7 +77,7 @@ async function join(
   const listPath = path.join(folder, 'chunks.txt');
   const outputPath = path.join(folder, `${rendition.quality}.mp4`);
   await writeFile(listPath, concatList(parts, plan.frameRate));
-  await deps.ffmpeg.run(muxRenditionArgs({ listPath, audioPath, outputPath }), attempt.toolOptions());
+  await attempt.runFfmpeg(muxRenditionArgs({ listPath, audioPath, outputPath }));
   const facts = await verifyRendition(
     outputPath,
     {
@@ -88,7 +88,7 @@ async function join(
       widthPx: rendition.widthPx,
       heightPx: rendition.heightPx,
     },
-    { ffprobePath: deps.ffprobePath, timeoutMs: attempt.remainingMs(), signal },
+    attempt.probeLimits(),
   );
   const piece = renditionPiece(plan, rendition, run.settings);
   const key = outputKey(video.id, run.version, rendition.quality);

@@ -26,7 +26,7 @@ export function compressAudio(deps: ActivityDeps, { videoId }: VideoRef): Promis
       durationSeconds: plan.durationSeconds,
       outputPath,
     });
-    await deps.ffmpeg.run(command, attempt.toolOptions());
+    await attempt.runFfmpeg(command);
     const { size } = await stat(outputPath);
     if (size === 0) throw new AppError('output-check-failed', { detail: 'The encoded sound is empty.' });
     await keepPiece(deps, attempt, { piece, path: outputPath, facts: { durationSeconds: plan.durationSeconds } });

@@ -67,7 +67,7 @@ async function encode(
     threads: work.threads,
   });
   const durationSeconds = (chunk.endFrame - chunk.firstFrame) / framesPerSecond(plan.frameRate);
-  await deps.ffmpeg.run(command, attempt.toolOptions({ durationSeconds }));
+  await attempt.runFfmpeg(command, durationSeconds);
 
   for (const output of outputs) {
     const facts = await verifyChunk(
@@ -81,7 +81,7 @@ async function encode(
         widthPx: output.widthPx,
         heightPx: output.heightPx,
       },
-      { ffprobePath: deps.ffprobePath, timeoutMs: attempt.remainingMs(), signal: attempt.signal },
+      attempt.probeLimits(),
     );
     const piece = chunkPiece(plan, chunk, output, attempt.run.settings);
     await keepPiece(deps, attempt, { piece, path: output.outputPath, facts });

@@ -41,7 +41,7 @@ export function convert(deps: ActivityDeps, { videoId }: VideoRef): Promise<{ te
 }
 
 async function makeCopy(deps: ActivityDeps, attempt: HeavyWork, plan: EncodingPlan): Promise<void> {
-  const { video, run, folder, signal } = attempt;
+  const { video, run, folder } = attempt;
   const outputPath = path.join(folder, 'copy.mp4');
   const command = copyToMp4Args({
     sourcePath: await fetchSource(deps, attempt),
@@ -50,11 +50,11 @@ async function makeCopy(deps: ActivityDeps, attempt: HeavyWork, plan: EncodingPl
     sizeBytes: video.originalSizeBytes,
     outputPath,
   });
-  await deps.ffmpeg.run(command, attempt.toolOptions({ durationSeconds: plan.durationSeconds }));
+  await attempt.runFfmpeg(command, plan.durationSeconds);
   const facts = await verifyCopy(
     outputPath,
     { durationSeconds: plan.durationSeconds, hasAudio: plan.audio !== null },
-    { ffprobePath: deps.ffprobePath, timeoutMs: attempt.remainingMs(), signal },
+    attempt.probeLimits(),
   );
   await keepPiece(
     deps,

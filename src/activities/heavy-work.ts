@@ -6,6 +6,7 @@ import type { VideoId } from '../domain/ids.ts';
 import { progressPercent } from '../domain/progress.ts';
 import { TRANSFER_MARGIN_SECONDS } from '../domain/tool-time.ts';
 import type { Stage } from '../domain/video.ts';
+import type { FfmpegCommand } from '../media/ffmpeg-args.ts';
 import type { FfmpegRunOptions } from '../media/ffmpeg.ts';
 import type { ActivityDeps } from './deps.ts';
 import { asActiveRun, currentRun } from './fence.ts';
@@ -28,12 +29,10 @@ export interface HeavyWork {
   /** Empty, private, removed afterwards. */
   readonly folder: string;
   readonly signal: AbortSignal;
-  /** How often the encoder was killed in a row before this attempt. */
-  readonly kills: number;
-  /** Limits for one run of a tool; all of them together share the attempt's budget. */
-  toolOptions(progress?: { readonly durationSeconds: number }): FfmpegRunOptions;
-  /** Tool time that is left, ms. */
-  remainingMs(): number;
+  /** Runs one ffmpeg within what is left of the attempt's budget. @param durationSeconds of its output: tells progress */
+  runFfmpeg(command: FfmpegCommand, durationSeconds?: number): Promise<void>;
+  /** Limits for a probe of a file of ours. */
+  probeLimits(): { readonly ffprobePath: string; readonly timeoutMs: number; readonly signal: AbortSignal };
 }
 
 const HEARTBEAT_EVERY_MS = 2_000;
@@ -103,7 +102,7 @@ async function begin(
 function createAttempt(
   deps: ActivityDeps,
   spec: HeavySpec,
-  begun: { run: Run; video: RunVideo; counts: AttemptCounts; folder: string },
+  begun: { run: Run; video: RunVideo; folder: string },
 ): HeavyWork {
   const { info, cancellationSignal: signal } = Context.current();
   const identity = currentRun();
@@ -120,34 +119,38 @@ function createAttempt(
     deps.database.run((em) => reportProgress(em, spec.videoId, identity, percent)).catch(() => undefined);
   };
 
+  const remainingMs = (): number => Math.max(1, budgetMs - usedMs);
+  const limits = (durationSeconds: number | undefined): FfmpegRunOptions => {
+    const usedBefore = usedMs;
+    return {
+      signal,
+      cwd: begun.folder,
+      budgetMs: remainingMs(),
+      // An operator may have given this activity more time; the attempt itself never hears of it.
+      async extendDeadline() {
+        const raised = await deps.runDescriptions.startToCloseMs(identity, info.activityId);
+        return raised === undefined ? undefined : raised - marginMs - usedBefore;
+      },
+      onProgress({ outTimeSeconds }) {
+        report(durationSeconds === undefined ? 0 : (outTimeSeconds ?? 0) / durationSeconds);
+      },
+    };
+  };
+
   return {
     run: begun.run,
     video: begun.video,
     folder: begun.folder,
-    kills: begun.counts.kills,
     signal,
-    remainingMs: () => Math.max(1, budgetMs - usedMs),
-    toolOptions(progress) {
+    async runFfmpeg(command, durationSeconds) {
       const startedAt = Date.now();
-      const usedBefore = usedMs;
-      const count = (): void => {
-        usedMs = usedBefore + (Date.now() - startedAt);
-      };
-      return {
-        signal,
-        cwd: begun.folder,
-        budgetMs: Math.max(1, budgetMs - usedBefore),
-        // An operator may have given this activity more time; the attempt itself never hears of it.
-        async extendDeadline() {
-          const raised = await deps.runDescriptions.startToCloseMs(identity, info.activityId);
-          return raised === undefined ? undefined : raised - marginMs - usedBefore;
-        },
-        onProgress({ outTimeSeconds }) {
-          count();
-          report(progress === undefined ? 0 : (outTimeSeconds ?? 0) / progress.durationSeconds);
-        },
-      };
+      try {
+        await deps.ffmpeg.run(command, limits(durationSeconds));
+      } finally {
+        usedMs += Date.now() - startedAt;
+      }
     },
+    probeLimits: () => ({ ffprobePath: deps.ffprobePath, timeoutMs: remainingMs(), signal }),
   };
 }
 

@@ -75,7 +75,7 @@ async function makeOne(
 ): Promise<FinishedPiece> {
   const { plan, index, sourcePath, piece } = work;
   const picture = await extractThumbnail(
-    deps.ffmpeg,
+    attempt.runFfmpeg,
     {
       sourcePath,
       frameRate: plan.frameRate,
@@ -83,7 +83,6 @@ async function makeOne(
       timestampSeconds: plan.thumbnailTimes[index] ?? 0,
       outputPath: path.join(attempt.folder, `${index}.jpg`),
     },
-    attempt.toolOptions(),
   );
   const key = thumbnailKey(attempt.video.id, attempt.run.version, index);
   return keepPiece(deps, attempt, { piece, path: picture.path, facts: {}, key });

@@ -16,11 +16,7 @@ export function probe(deps: ActivityDeps, { videoId }: VideoRef): Promise<ProbeS
   const spec: HeavySpec = { videoId, stage: 'probe', piece: 'probe', onProcessingQueue: false };
   return doHeavyWork(deps, spec, async (attempt) => {
     if (attempt.run.plan !== null) return summarize(attempt.run.plan);
-    const info = await probeFile(await fetchSource(deps, attempt), {
-      ffprobePath: deps.ffprobePath,
-      timeoutMs: attempt.remainingMs(),
-      signal: attempt.signal,
-    });
+    const info = await probeFile(await fetchSource(deps, attempt), attempt.probeLimits());
     const plan = planEncoding(info, attempt.run.settings);
     await asActiveRun(deps, videoId, (tx, run) => savePlan(tx, run, info, plan));
     return summarize(plan);

@@ -33,13 +33,15 @@ export interface MeasuredRates {
 }
 
 /**
- * The constant rate that every rendition gets: the measured one, snapped to a standard rate within 0.5 %, at most 60.
- * Lower natural rates (10, 12, 15) stay as they are. 25 when nothing is known.
+ * The constant rate that every rendition gets: the average, snapped to a standard rate within 0.5 %, at most 60.
+ *
+ * Where the average is absurd, counted frames go before the nominal rate: a real FLV says 60 and holds 30 a second. Lower
+ * natural rates (10, 12, 15) stay as they are. 25 when nothing is known.
  */
 export function chooseFrameRate(measured: MeasuredRates): FrameRate {
-  const candidates = [measured.average, measured.nominal].map((rate) => (rate === null ? null : framesPerSecond(rate)));
-  const usable = [...candidates, measured.counted].find(
-    (rate) => rate !== null && rate >= SLOWEST_PLAUSIBLE && rate <= FASTEST_PLAUSIBLE,
+  const [average, nominal] = [measured.average, measured.nominal].map((rate) => (rate === null ? null : framesPerSecond(rate)));
+  const usable = [average, measured.counted, nominal].find(
+    (rate) => rate !== null && rate !== undefined && rate >= SLOWEST_PLAUSIBLE && rate <= FASTEST_PLAUSIBLE,
   );
   return snap(Math.min(usable ?? 25, FASTEST));
 }

@@ -2,8 +2,7 @@ import { stat } from 'node:fs/promises';
 
 import { AppError } from '../domain/errors.ts';
 import { type FrameRate, framesPerSecond } from '../domain/frame-rate.ts';
-import { thumbnailArgs } from './ffmpeg-args.ts';
-import type { Ffmpeg, FfmpegRunOptions } from './ffmpeg.ts';
+import { type FfmpegCommand, thumbnailArgs } from './ffmpeg-args.ts';
 
 export interface ThumbnailJob {
   /** A finished rendition; absolute. */
@@ -30,9 +29,8 @@ export interface ThumbnailFile {
  * @throws as `Ffmpeg.run`; `output-check-failed` when no picture came out
  */
 export async function extractThumbnail(
-  ffmpeg: Ffmpeg,
+  runFfmpeg: (command: FfmpegCommand) => Promise<unknown>,
   job: ThumbnailJob,
-  options: FfmpegRunOptions,
 ): Promise<ThumbnailFile> {
   const { sourcePath, outputPath } = job;
   const rate = framesPerSecond(job.frameRate);
@@ -41,10 +39,10 @@ export async function extractThumbnail(
   // The very first picture is often black. Ten a second are enough to choose from, and bound the memory.
   const chooseEvery = frame === 0 ? Math.max(1, Math.round(rate / 10)) : null;
   const atSeconds = Math.max(0, (frame - 0.5) / rate);
-  await ffmpeg.run(thumbnailArgs({ sourcePath, atSeconds, chooseEvery, outputPath }), options);
+  await runFfmpeg(thumbnailArgs({ sourcePath, atSeconds, chooseEvery, outputPath }));
   if ((await sizeOf(outputPath)) === 0) {
     const last = { sourcePath, atSeconds: 'last', chooseEvery: null, outputPath } as const;
-    await ffmpeg.run(thumbnailArgs(last), options);
+    await runFfmpeg(thumbnailArgs(last));
   }
   const sizeBytes = await sizeOf(outputPath);
   if (sizeBytes === 0) {

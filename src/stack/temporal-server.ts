@@ -1,4 +1,5 @@
 import { mkdirSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { dirname } from 'node:path';
 import { readDynamicConfig } from './dynamic-config.ts';
 import { launch, type Launched } from './launch.ts';
@@ -23,14 +24,13 @@ export function launchTemporal(
   server: TemporalServer,
   onLine: (line: string) => void,
 ): Promise<Launched> {
-  if (server.databaseFile !== undefined) {
-    mkdirSync(dirname(server.databaseFile), { recursive: true });
-  }
+  const home = server.databaseFile === undefined ? tmpdir() : dirname(server.databaseFile);
+  mkdirSync(home, { recursive: true });
   return launch({
     command: server.cliPath,
     args: serverArgs(server),
-    // The two Go settings hold it near 205 MB where it would grow past 225 MB.
-    env: { HOME: '/nonexistent', GOMEMLIMIT: '150MiB', GOGC: '50' },
+    // No file in somebody's home shall change it. The two Go settings hold it near 205 MB instead of 225 MB and more.
+    env: { HOME: home, GOMEMLIMIT: '150MiB', GOGC: '50' },
     cwd: '/',
     stopSignal: 'SIGTERM',
     onLine,

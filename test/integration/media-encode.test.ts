@@ -5,7 +5,7 @@ import { promisify } from 'node:util';
 
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 
-import { copyToMp4Args } from '../../src/media/ffmpeg-args.ts';
+import { copyToMp4Args, type FfmpegCommand } from '../../src/media/ffmpeg-args.ts';
 import { createFfmpeg, type Ffmpeg } from '../../src/media/ffmpeg.ts';
 import { probeFile } from '../../src/media/ffprobe.ts';
 import { extractThumbnail } from '../../src/media/thumbnails.ts';
@@ -20,6 +20,7 @@ const FPS_25 = { num: 25, den: 1 };
 
 let temp: { path: string; remove: () => Promise<void> };
 let ffmpeg: Ffmpeg;
+const runFfmpeg = (command: FfmpegCommand) => ffmpeg.run(command, BUDGET);
 beforeAll(async () => {
   temp = await makeTempFolder();
   ffmpeg = await createFfmpeg({
@@ -360,9 +361,8 @@ describe('encoding', () => {
     const picture = { sourcePath: rendition?.path ?? '', frameRate: FPS_25, frames: 1 };
     for (const timestampSeconds of [0, 0.03, 99]) {
       const thumbnail = await extractThumbnail(
-        ffmpeg,
+        runFfmpeg,
         { ...picture, timestampSeconds, outputPath: file('frame.jpg') },
-        BUDGET,
       );
       expect(thumbnail.timestampSeconds).toBe(0);
     }
@@ -517,7 +517,7 @@ describe('thumbnails', () => {
         timestampSeconds,
         outputPath: file('picture.jpg'),
       };
-      const thumbnail = await extractThumbnail(ffmpeg, job, BUDGET);
+      const thumbnail = await extractThumbnail(runFfmpeg, job);
       expect(thumbnail.timestampSeconds).toBeCloseTo(frame / 25, 6);
       expect(thumbnail.sizeBytes).toBe((await stat(job.outputPath)).size);
       const [value = 0] = await brightness(job.outputPath);
@@ -546,7 +546,7 @@ describe('thumbnails', () => {
       timestampSeconds: 0,
       outputPath: file('fade.jpg'),
     };
-    await extractThumbnail(ffmpeg, job, BUDGET);
+    await extractThumbnail(runFfmpeg, job);
     const [value = 0] = await brightness(job.outputPath);
     expect(value).toBeGreaterThan(60);
   });
@@ -555,7 +555,7 @@ describe('thumbnails', () => {
     const sourcePath = await makeCountedClip('fewer.mp4', { seconds: 2 });
     const outputPath = file('fewer.jpg');
     const job = { sourcePath, frameRate: FPS_25, frames: 60, timestampSeconds: 2.3, outputPath };
-    await extractThumbnail(ffmpeg, job, BUDGET);
+    await extractThumbnail(runFfmpeg, job);
     const shown = await brightness(sourcePath);
     const [value = 0] = await brightness(outputPath);
     expect(Math.abs(value - (shown[49] ?? -99))).toBeLessThanOrEqual(4);
@@ -566,7 +566,7 @@ describe('thumbnails', () => {
     await runTool('ffmpeg', ['-f', 'lavfi', '-i', 'sine=d=1', sourcePath]);
     const outputPath = file('none.jpg');
     const job = { sourcePath, frameRate: FPS_25, frames: 25, timestampSeconds: 0, outputPath };
-    await expect(extractThumbnail(ffmpeg, job, BUDGET)).rejects.toMatchObject({
+    await expect(extractThumbnail(runFfmpeg, job)).rejects.toMatchObject({
       code: 'encoder-failed',
     });
   });

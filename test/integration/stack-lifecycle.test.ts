@@ -10,11 +10,7 @@ import pg from 'pg';
 import { PROJECT_ROOT } from '../../src/config/env.ts';
 import { readStackFile } from '../../src/config/stack-file.ts';
 import { findFreePort } from '../../src/stack/ports.ts';
-import {
-  isAlive,
-  readIdentity,
-  type ProcessIdentity,
-} from '../../src/stack/process-identity.mjs';
+import { isAlive, readIdentity, type ProcessIdentity } from '../../src/stack/process-identity.mjs';
 
 jest.setTimeout(90_000);
 
@@ -152,7 +148,9 @@ describe('the stack of one data folder', () => {
     await gone(after);
     expect(readStackFile(dataDir)).toBeUndefined();
     expect(readdirSync(join(dataDir, 'run'))).toEqual([]);
-    expect(stack.output()).toMatch(/Stopping.*api says goodbye.*database system is shut down.*Stopped\./s);
+    expect(stack.output()).toMatch(
+      /Stopping.*api says goodbye.*database system is shut down.*Stopped\./s,
+    );
   });
 
   it('starts again after a kill -9, ending what was left, and keeps the key to itself', async () => {
@@ -189,7 +187,9 @@ describe('the stack of one data folder', () => {
     try {
       const stack = startStack();
       expect(await stack.exited).toEqual([1, null]);
-      expect(stack.output()).toMatch(/^Cannot start, port \d+ is taken .* set TEMPORAL_UI_PORT .*\n$/);
+      expect(stack.output()).toMatch(
+        /^Cannot start, port \d+ is taken .* set TEMPORAL_UI_PORT .*\n$/,
+      );
       expect(existsSync(join(dataDir, 'postgres.json'))).toBe(false);
     } finally {
       other.close();

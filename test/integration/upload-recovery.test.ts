@@ -179,7 +179,17 @@ describe('recoverManifests', () => {
     expect(await rows()).toHaveLength(1);
   });
 
-  it('drops a manifest whose original is gone, and sets aside those that cannot be right', async () => {
+  it('drops a manifest whose original is gone', async () => {
+    const { recover, setAway } = await openWaiting();
+    setAway(false);
+    await rm(join(folder, 'media/videos/original'), { recursive: true });
+
+    expect(await recover()).toEqual({ ...NOTHING, dropped: 1 });
+    expect(await filesIn('process')).toEqual([]);
+    expect(await rows()).toEqual([]);
+  });
+
+  it('sets aside manifests that cannot be right', async () => {
     const { recover, setAway } = await openWaiting();
     setAway(false);
     const [name = ''] = await filesIn('media/videos/original');

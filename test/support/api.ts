@@ -45,7 +45,7 @@ export interface TestApi {
   readonly db: TestDatabase;
   readonly workflows: FakeWorkflows;
   readonly deps: AppDeps;
-  /** Log lines so far, parsed. */
+  /** Log lines so far, parsed. An error among them fails the test in `close`. */
   readonly logLines: Record<string, unknown>[];
   readonly clock: { advanceSeconds(seconds: number): void };
   ask(method: string, path: string, options?: AskOptions): Promise<Answer>;
@@ -109,9 +109,15 @@ export async function createTestApi(settings: Partial<AppDeps['settings']> = {})
       if (id === undefined) throw new Error('the video was there already');
       return id;
     },
-    close: () => db.drop(),
+    async close() {
+      await db.drop();
+      expect(logLines.filter((line) => Number(line['level']) >= ERROR_LEVEL)).toEqual([]);
+    },
   };
 }
+
+/** pino's number for `error`. */
+const ERROR_LEVEL = 50;
 
 async function ask(
   app: TestApi['app'],

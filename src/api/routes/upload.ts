@@ -1,4 +1,5 @@
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
+import { setFlagsFromString } from 'node:v8';
 import { type Context, Hono } from 'hono';
 import { AppError } from '../../domain/errors.ts';
 import type { VideoId } from '../../domain/ids.ts';
@@ -91,10 +92,11 @@ function tooMany(limit: number): AppError {
 const waiting = new WeakSet<ServerResponse>();
 
 /**
- * Prepares a server for uploads: no limit on the whole of a request (senders are watched for progress instead), and
+ * Prepares a server, and the heap of its process, for uploads: no limit on the whole of a request (senders are watched for progress instead), and
  * `Expect: 100-continue` answered only where the body is wanted, so that a sender that waits is refused before it sends a byte.
  */
 export function configureUploadServer(server: Server): void {
+  keepYoungHeapSmall();
   server.requestTimeout = 0;
   server.headersTimeout = 60_000;
   // Longer than the idle time of the usual proxies, which would otherwise meet a connection that has just been closed.
@@ -105,6 +107,14 @@ export function configureUploadServer(server: Server): void {
     else response.writeContinue();
     server.emit('request', request, response);
   });
+}
+
+/**
+ * Every chunk of a body is a buffer outside the heap whose handle is tiny: with a young generation that has grown to its 16 MB
+ * they pile up to V8's limit of 64 MB before any is freed. Measured over 1 GiB: peak 234 MiB as it is, 149 MiB with this.
+ */
+function keepYoungHeapSmall(): void {
+  setFlagsFromString('--semi-space-growth-factor=1');
 }
 
 function inviteBody(response: ServerResponse): void {

@@ -1,0 +1,28 @@
+import { describe, expect, it } from '@jest/globals';
+import { chooseFrameRate } from '../../../src/domain/frame-rate.ts';
+
+const none = { average: null, nominal: null, counted: null };
+
+describe('chooseFrameRate', () => {
+  it.each([
+    ['an exact rate', { num: 25, den: 1 }, { num: 25, den: 1 }],
+    ['NTSC', { num: 30000, den: 1001 }, { num: 30000, den: 1001 }],
+    ['a phone near 30', { num: 2995, den: 100 }, { num: 30000, den: 1001 }],
+    ['a film rate written in decimals', { num: 23976, den: 1000 }, { num: 24000, den: 1001 }],
+    ['a low natural rate', { num: 15, den: 1 }, { num: 15, den: 1 }],
+    ['a rate between the standards', { num: 275, den: 10 }, { num: 27500, den: 1000 }],
+    ['more than 60', { num: 120, den: 1 }, { num: 60, den: 1 }],
+  ])('keeps or snaps %s', (_title, average, expected) => {
+    expect(chooseFrameRate({ ...none, average })).toEqual(expected);
+  });
+
+  it('takes counted frames when the average is absurd, then the nominal rate', () => {
+    const average = { num: 1000, den: 1 };
+    expect(chooseFrameRate({ average, nominal: { num: 60, den: 1 }, counted: 30.1 })).toEqual({ num: 30, den: 1 });
+    expect(chooseFrameRate({ average, nominal: { num: 24, den: 1 }, counted: null })).toEqual({ num: 24, den: 1 });
+  });
+
+  it('falls back to 25 when nothing is known', () => {
+    expect(chooseFrameRate(none)).toEqual({ num: 25, den: 1 });
+  });
+});

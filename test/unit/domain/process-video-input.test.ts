@@ -1,0 +1,40 @@
+import { describe, expect, it } from '@jest/globals';
+import { parseDeleteVideoInput, parseProcessVideoInput } from '../../../src/domain/process-video-input.ts';
+
+describe('parseProcessVideoInput', () => {
+  it('takes what a person types', () => {
+    expect(parseProcessVideoInput({ videoId: 42 })).toEqual({ videoId: 42 });
+    const full = { videoId: 42, profile: '720p', timeoutSeconds: 3600, thumbnailTimestamps: [0, 1.5] };
+    expect(parseProcessVideoInput(full)).toEqual(full);
+  });
+
+  it.each([
+    undefined,
+    null,
+    'x',
+    42,
+    [],
+    {},
+    { videoId: 'x' },
+    { videoId: 0 },
+    { videoId: 1.5 },
+    { videoId: 2 ** 31 },
+    { videoId: 42, extra: true },
+    { videoId: 42, profile: 'huge' },
+    { videoId: 42, timeoutSeconds: 0 },
+    { videoId: 42, thumbnailTimestamps: [] },
+    { videoId: 42, thumbnailTimestamps: [-1] },
+    { videoId: 42, origin: 'somewhere' },
+  ])('refuses %j', (input) => {
+    expect(() => parseProcessVideoInput(input)).toThrow(expect.objectContaining({ code: 'invalid-workflow-input' }));
+  });
+});
+
+describe('parseDeleteVideoInput', () => {
+  it('takes a video id and nothing else', () => {
+    expect(parseDeleteVideoInput({ videoId: 7 })).toEqual({ videoId: 7 });
+    for (const input of [{}, { videoId: 7, force: true }, 7]) {
+      expect(() => parseDeleteVideoInput(input)).toThrow(expect.objectContaining({ code: 'invalid-workflow-input' }));
+    }
+  });
+});

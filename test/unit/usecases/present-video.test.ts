@@ -1,0 +1,154 @@
+import { describe, expect, it } from '@jest/globals';
+import type { RunRecord, StreamRecord, VideoFacts, VideoRecord } from '../../../src/db/videos.ts';
+import type { UserId, VideoId } from '../../../src/domain/ids.ts';
+import { presentVideo } from '../../../src/usecases/present-video.ts';
+
+const NOW = new Date('2026-11-22T12:00:00.000Z');
+const before = (seconds: number): Date => new Date(NOW.getTime() - seconds * 1000);
+
+describe('presentVideo', () => {
+  it('shows a completed video with its streams tallest first, its default thumbnail and 100 %', () => {
+    const view = presentVideo(
+      {
+        video: video({ status: 'completed', version: 2, completedAt: NOW }),
+        streams: [stream('240p'), stream('720p'), stream('compressed'), stream('processed')],
+        thumbnails: [thumbnail(0, false), thumbnail(1, true)],
+        run: run({ state: 'completed', progressPercent: 100 }),
+      },
+      NOW,
+    );
+    expect(view).toMatchObject({
+      playable: true,
+      progressPercent: 100,
+      stage: null,
+      etaSeconds: null,
+      compressedUrl: '/videos/stream/42/compressed/',
+      thumbnailUrl: '/videos/42/thumbnails/1.jpg',
+      version: 2,
+      completedAt: '2026-11-22T12:00:00.000Z',
+    });
+    expect(view.streams.map(({ quality, url }) => [quality, url])).toEqual([
+      ['720p', '/videos/stream/42/720p/'],
+      ['240p', '/videos/stream/42/240p/'],
+    ]);
+  });
+
+  it('shows how far an active run is and how long it may take', () => {
+    const active = run({ stage: 'compress', progressPercent: 25, hasPlan: true, toolSeenAt: before(2), startedAt: before(60) });
+    expect(presentVideo(facts(active), NOW)).toMatchObject({ stage: 'compress', progressPercent: 25, etaSeconds: 180 });
+  });
+
+  it.each([
+    { toolSeenAt: null, stage: 'compress', shown: 'waiting-for-slot' },
+    { toolSeenAt: before(16), stage: 'compress', shown: 'waiting-for-slot' },
+    { toolSeenAt: before(14), stage: 'compress', shown: 'compress' },
+    { toolSeenAt: null, stage: 'probe', shown: 'probe' },
+    { toolSeenAt: null, stage: 'publish', shown: 'publish' },
+    { toolSeenAt: null, stage: 'ladder', hasPlan: false, shown: 'ladder' },
+    { toolSeenAt: null, stage: 'ladder', waitingFor: 'the storage', shown: 'ladder' },
+  ] as const)('tells a run without a tool from one that waits: $stage, $toolSeenAt → $shown', ({ shown, ...state }) => {
+    expect(presentVideo(facts(run({ hasPlan: true, ...state })), NOW).stage).toBe(shown);
+  });
+
+  it('promises no end while a run waits', () => {
+    const waiting = run({ stage: 'compress', progressPercent: 50, hasPlan: true, toolSeenAt: before(60) });
+    expect(presentVideo(facts(waiting), NOW).etaSeconds).toBeNull();
+    expect(presentVideo(facts(run({ progressPercent: 50, waitingFor: 'the disk' })), NOW).etaSeconds).toBeNull();
+  });
+
+  it('keeps what is for operators out of a failure', () => {
+    const failure = {
+      code: 'source-has-no-video',
+      title: 'The file has no picture',
+      detail: 'There is only sound.',
+      step: 'probe',
+      attempt: 1,
+      at: NOW.toISOString(),
+    } as const;
+    const secret = { ...failure, diagnostics: { stderr: '/srv/secret' } };
+    const failed = run({ state: 'failed', failure: secret });
+    const view = presentVideo({ ...facts(failed), video: video({ status: 'failed', failure: secret }) }, NOW);
+    expect(view.failure).toEqual(failure);
+    expect(view.lastRun?.failure).toEqual(failure);
+    expect(view.progressPercent).toBe(0);
+  });
+
+  it('names the workflow that a video without a run will have', () => {
+    expect(presentVideo(facts(null), NOW)).toMatchObject({ workflowId: 'process-video-42', lastRun: null, playable: false });
+    expect(presentVideo(facts(run({ workflowId: 'by-hand' })), NOW).workflowId).toBe('by-hand');
+  });
+});
+
+function facts(active: RunRecord | null): VideoFacts {
+  return { video: video({ status: active === null ? 'pending' : 'processing' }), streams: [], thumbnails: [], run: active };
+}
+
+function run(changes: Partial<RunRecord>): RunRecord {
+  return {
+    videoId: 42 as VideoId,
+    workflowId: 'process-video-42',
+    runId: 'r',
+    kind: 'upload',
+    state: 'active',
+    stage: 'probe',
+    progressPercent: 0,
+    hasPlan: false,
+    toolSeenAt: null,
+    waitingFor: null,
+    failure: null,
+    startedAt: before(100),
+    ...changes,
+  };
+}
+
+function stream(output: StreamRecord['output']): StreamRecord {
+  return {
+    output,
+    objectKey: `videos/streams/42/v2/${output}.mp4`,
+    sizeBytes: 10,
+    sha256: 'a',
+    widthPx: 2,
+    heightPx: 2,
+    bitrateBps: 1,
+    codecs: 'avc1.64001f',
+    createdAt: NOW,
+  };
+}
+
+function thumbnail(position: number, isDefault: boolean) {
+  return { position, timestampSeconds: position, objectKey: 'k', sizeBytes: 1, sha256: 'a', isDefault };
+}
+
+function video(changes: Partial<VideoRecord>): VideoRecord {
+  return {
+    id: 42 as VideoId,
+    ownerId: 1 as UserId,
+    title: 'Holiday',
+    description: '',
+    categoryId: null,
+    tags: [],
+    visibility: 'private',
+    profile: 'ladder',
+    priority: 'normal',
+    thumbnailTimestamps: null,
+    status: 'pending',
+    storedName: 'x.mov',
+    originalFileName: 'holiday.mov',
+    originalContentType: 'video/quicktime',
+    originalSizeBytes: 10,
+    originalSha256: 'a',
+    originalAvailable: true,
+    durationSeconds: null,
+    widthPx: null,
+    heightPx: null,
+    frameRate: null,
+    version: null,
+    skipped: [],
+    warnings: [],
+    failure: null,
+    createdAt: NOW,
+    updatedAt: NOW,
+    completedAt: null,
+    ...changes,
+  };
+}
