@@ -38,7 +38,10 @@ export interface WorkerParts {
 export async function composeWorker(config: Config): Promise<WorkerParts> {
   const logger = createLogger({ level: config.logLevel, format: config.logFormat, name: 'worker' });
   const database = createDatabase(await openOrm({ databaseUrl: config.databaseUrl }));
-  const client = openTemporalClient({ address: config.temporalAddress, namespace: config.temporalNamespace });
+  const client = openTemporalClient({
+    address: config.temporalAddress,
+    namespace: config.temporalNamespace,
+  });
   const scratch = await createScratchRoot(config.workDir);
   const activityDeps: ActivityDeps = {
     database,
@@ -136,6 +139,10 @@ export async function composeUserAdministration(
   databaseUrl: string,
 ): Promise<{ readonly users: UserAdministration; close(): Promise<void> }> {
   const database = createDatabase(await openOrm({ databaseUrl, poolSize: 1 }));
-  const users = createUserAdministration({ database, passwords: createPasswords(), now: () => new Date() });
+  const users = createUserAdministration({
+    database,
+    passwords: createPasswords(),
+    now: () => new Date(),
+  });
   return { users, close: () => database.close() };
 }

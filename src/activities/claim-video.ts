@@ -31,6 +31,9 @@ export async function claimVideo(deps: ActivityDeps, input: ProcessVideoInput): 
   const rival = await deps.database.run((em) => findActiveRun(em, input.videoId));
   const rivalIsDead = rival !== undefined && !(await isAlive(deps, rival, identity));
 
+  // Somebody who resets a run wants it again, whatever became of the video.
+  const isReset = input.origin !== undefined && (await deps.runDescriptions.isReset(identity));
+
   const claim = await deps.database.transact(async (tx): Promise<Claim> => {
     const video = await lockVideo(tx, input.videoId);
     if (video === undefined) throw new AppError('video-not-found', { videoId: input.videoId });
@@ -44,10 +47,10 @@ export async function claimVideo(deps: ActivityDeps, input: ProcessVideoInput): 
       }
       await endRun(tx, active, 'lost', null);
     }
-    if (input.origin !== undefined && video.status !== 'pending') {
+    if (input.origin !== undefined && video.status !== 'pending' && !isReset) {
       return { outcome: 'nothing-to-do', reason: `the video is ${video.status}` };
     }
-    const kind = await chooseKind(tx, video, input);
+    const kind = await chooseKind(tx, video);
     const settings = takeSnapshot(deps.settings, video, input);
     return claimed(await insertRun(tx, video, { identity, kind, settings }), video);
   });
@@ -70,8 +73,7 @@ function busy(active: Run): AppError {
   });
 }
 
-async function chooseKind(tx: EntityManager, video: RunVideo, input: ProcessVideoInput): Promise<RunKind> {
-  if (input.origin !== undefined) return 'upload';
+async function chooseKind(tx: EntityManager, video: RunVideo): Promise<RunKind> {
   if (video.version !== null) return 'reprocess';
   return (await findLastRun(tx, video.id)) === undefined ? 'upload' : 'retry';
 }

@@ -75,14 +75,21 @@ export function createApp(deps: AppDeps): OpenAPIHono<AppEnv> {
   app.route('/', createCategoryRoutes(deps));
   app.route('/', createPlaylistRoutes(deps));
   describeMediaRoutes(app);
-  app.openAPIRegistry.registerComponent('securitySchemes', 'apiKey', { type: 'http', scheme: 'bearer' });
+  app.openAPIRegistry.registerComponent('securitySchemes', 'apiKey', {
+    type: 'http',
+    scheme: 'bearer',
+  });
   return app;
 }
 
 function describe(app: OpenAPIHono<AppEnv>, publicUrl: string) {
   return app.getOpenAPI31Document({
     openapi: '3.1.0',
-    info: { title: 'Steadyreel', version: '1', description: 'The self-hosted video backend that never loses an upload.' },
+    info: {
+      title: 'Steadyreel',
+      version: '1',
+      description: 'The self-hosted video backend that never loses an upload.',
+    },
     servers: [{ url: publicUrl }],
     security: [{ apiKey: [] }],
   });

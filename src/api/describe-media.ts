@@ -13,8 +13,13 @@ export function describeMediaRoutes(app: OpenAPIHono<AppEnv>): void {
     path: '/videos/upload/',
     tags,
     summary: 'Upload a video; its processing starts by itself',
-    request: { body: { required: true, content: { 'multipart/form-data': { schema: uploadFormSchema } } } },
-    responses: { 201: json(videoSchema, 'The video; `Location` is its address.'), default: problem },
+    request: {
+      body: { required: true, content: { 'multipart/form-data': { schema: uploadFormSchema } } },
+    },
+    responses: {
+      201: json(videoSchema, 'The video; `Location` is its address.'),
+      default: problem,
+    },
   });
   app.openAPIRegistry.registerPath({
     method: 'get',
@@ -23,8 +28,14 @@ export function describeMediaRoutes(app: OpenAPIHono<AppEnv>): void {
     summary: 'Play or download a video; byte ranges and conditional requests work',
     request: { params: z.object({ id: idText(), quality: z.enum([...OUTPUTS, 'original']) }) },
     responses: {
-      200: { description: 'The whole file.', content: { 'video/mp4': { schema: { type: 'string', format: 'binary' } } } },
-      206: { description: 'The bytes asked for.', content: { 'video/mp4': { schema: { type: 'string', format: 'binary' } } } },
+      200: {
+        description: 'The whole file.',
+        content: { 'video/mp4': { schema: { type: 'string', format: 'binary' } } },
+      },
+      206: {
+        description: 'The bytes asked for.',
+        content: { 'video/mp4': { schema: { type: 'string', format: 'binary' } } },
+      },
       default: problem,
     },
   });
@@ -35,7 +46,10 @@ export function describeMediaRoutes(app: OpenAPIHono<AppEnv>): void {
     summary: 'A thumbnail',
     request: { params: z.object({ id: idText(), number: z.string() }) },
     responses: {
-      200: { description: 'The picture.', content: { 'image/jpeg': { schema: { type: 'string', format: 'binary' } } } },
+      200: {
+        description: 'The picture.',
+        content: { 'image/jpeg': { schema: { type: 'string', format: 'binary' } } },
+      },
       default: problem,
     },
   });

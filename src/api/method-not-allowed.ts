@@ -10,6 +10,8 @@ export function noSuchRoute(app: Hono<AppEnv>, c: Context<AppEnv>): AppError {
     app.router.match(method, c.req.path)[0].some(([[, route]]) => route.method === method),
   );
   if (taken.length === 0) return new AppError('not-found');
-  const allow = taken.flatMap((method) => (method === 'GET' ? ['GET', 'HEAD'] : [method])).join(', ');
+  const allow = taken
+    .flatMap((method) => (method === 'GET' ? ['GET', 'HEAD'] : [method]))
+    .join(', ');
   return new AppError('method-not-allowed', { allow });
 }

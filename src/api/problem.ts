@@ -30,8 +30,9 @@ export function problemResponse(
 ): Response {
   const error = toAppError(thrown);
   const { fault, status, title } = describeError(error.code);
-  if (error.code === 'internal-error') c.var.logger.error({ err: thrown, errorCode: error.code }, 'request failed');
-  else if (fault === 'platform') c.var.logger.warn({ err: error, errorCode: error.code }, 'request failed');
+  if (error.code === 'internal-error')
+    c.var.logger.error({ err: thrown, errorCode: error.code }, 'request failed');
+  else if (fault === 'platform') c.var.logger.warn(describeForOperators(error), 'request failed');
 
   const shown = PUBLIC_DETAILS.flatMap((name) => {
     const value = error.details[name];
@@ -41,7 +42,9 @@ export function problemResponse(
     type: `/problems/${error.code}`,
     title,
     status,
-    ...(error.message === title || error.code === 'internal-error' ? {} : { detail: error.message }),
+    ...(error.message === title || error.code === 'internal-error'
+      ? {}
+      : { detail: error.message }),
     instance: c.req.path,
     code: error.code,
     requestId: c.var.requestId,
@@ -55,14 +58,24 @@ export function problemResponse(
   });
 }
 
+/** A fault of the platform comes with many requests at once: one line each, no stack. */
+function describeForOperators(error: AppError): object {
+  const cause = error.cause instanceof Error ? { cause: error.cause.message } : {};
+  return { errorCode: error.code, ...error.details, ...cause };
+}
+
 function toAppError(thrown: unknown): AppError {
   if (thrown instanceof AppError) return thrown;
-  if (!(thrown instanceof HTTPException)) return new AppError('internal-error', {}, { cause: thrown });
+  if (!(thrown instanceof HTTPException))
+    return new AppError('internal-error', {}, { cause: thrown });
   if (thrown.status === 415) {
-    return new AppError('unreadable-request', { detail: 'Send JSON with `Content-Type: application/json`.' });
+    return new AppError('unreadable-request', {
+      detail: 'Send JSON with `Content-Type: application/json`.',
+    });
   }
   if (thrown.status === 413) return new AppError('request-too-large');
-  if (thrown.status < 500) return new AppError('unreadable-request', { detail: 'The body is not valid JSON.' });
+  if (thrown.status < 500)
+    return new AppError('unreadable-request', { detail: 'The body is not valid JSON.' });
   return new AppError('internal-error', {}, { cause: thrown });
 }
 
@@ -71,7 +84,8 @@ function headersOf(error: AppError): Record<string, string> {
   const headers: Record<string, string> = {};
   if (typeof allow === 'string') headers['Allow'] = allow;
   if (typeof retryAfterSeconds === 'number') headers['Retry-After'] = String(retryAfterSeconds);
-  if (describeError(error.code).status === 401) headers['WWW-Authenticate'] = 'Bearer realm="steadyreel"';
+  if (describeError(error.code).status === 401)
+    headers['WWW-Authenticate'] = 'Bearer realm="steadyreel"';
   if (describeError(error.code).status === 503) headers['Retry-After'] ??= '5';
   return headers;
 }

@@ -41,15 +41,23 @@ function addRange(list: BlockList, range: string): void {
   const version = isIP(address);
   const family = version === 6 ? 'ipv6' : 'ipv4';
   const prefix = bits === undefined ? (version === 6 ? 128 : 32) : Number(bits);
-  if (version === 0 || !Number.isInteger(prefix) || prefix < 0 || prefix > (version === 6 ? 128 : 32)) {
-    throw new Error(`TRUSTED_PROXIES names ${range}, which is neither an IP address nor a range like 10.0.0.0/8.`);
+  if (
+    version === 0 ||
+    !Number.isInteger(prefix) ||
+    prefix < 0 ||
+    prefix > (version === 6 ? 128 : 32)
+  ) {
+    throw new Error(
+      `TRUSTED_PROXIES names ${range}, which is neither an IP address nor a range like 10.0.0.0/8.`,
+    );
   }
   list.addSubnet(address, prefix, family);
 }
 
 /** IPv4 that arrives on an IPv6 socket is still IPv4; IPv6 in a header may stand in brackets or with a port. */
 function plainAddress(address: string): string {
-  const bare = /^\[([^\]]+)\]/.exec(address)?.[1] ?? address.replace(/^(\d+\.\d+\.\d+\.\d+):\d+$/, '$1');
+  const bare =
+    /^\[([^\]]+)\]/.exec(address)?.[1] ?? address.replace(/^(\d+\.\d+\.\d+\.\d+):\d+$/, '$1');
   return bare.replace(/^::ffff:(?=\d+\.)/i, '');
 }
 

@@ -9,7 +9,9 @@ export function createRouter(): OpenAPIHono<AppEnv> {
     defaultHook: (result) => {
       if (result.success) return;
       const errors = result.error.issues.map((issue) => ({
-        path: issue.path.join('.') || String((issue as { keys?: readonly string[] }).keys?.join(', ') ?? ''),
+        path:
+          issue.path.join('.') ||
+          String((issue as { keys?: readonly string[] }).keys?.join(', ') ?? ''),
         message: issue.message,
       }));
       throw new AppError('validation-failed', { errors });

@@ -74,8 +74,10 @@ function describeListenError(error: NodeJS.ErrnoException, { host, port }: Confi
   if (error.code === 'EADDRINUSE') {
     return `Port ${port} on ${host} is taken by another program: stop it, or set PORT to a free one.`;
   }
-  if (error.code === 'EACCES') return `Port ${port} may not be used by this account: set PORT to one above 1023.`;
-  if (error.code === 'EADDRNOTAVAIL') return `This machine has no address ${host}: set HOST to one that it has.`;
+  if (error.code === 'EACCES')
+    return `Port ${port} may not be used by this account: set PORT to one above 1023.`;
+  if (error.code === 'EADDRNOTAVAIL')
+    return `This machine has no address ${host}: set HOST to one that it has.`;
   return `The API cannot listen on ${host}:${port}: ${error.message}`;
 }
 
@@ -84,7 +86,8 @@ function keepRecovering({ recoverManifests, logger }: ApiParts): NodeJS.Timeout 
   const recover = async (): Promise<void> => {
     try {
       const report = await recoverManifests();
-      if (Object.values(report).some((count) => count > 0)) logger.info(report, 'uploads recovered');
+      if (Object.values(report).some((count) => count > 0))
+        logger.info(report, 'uploads recovered');
     } catch (error) {
       logger.error({ err: error }, 'uploads could not be recovered now');
     }
@@ -95,7 +98,8 @@ function keepRecovering({ recoverManifests, logger }: ApiParts): NodeJS.Timeout 
 
 function stopSignal(): Promise<NodeJS.Signals> {
   return new Promise((resolve) => {
-    for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => resolve(signal));
+    for (const signal of ['SIGTERM', 'SIGINT'] as const)
+      process.once(signal, () => resolve(signal));
   });
 }
 

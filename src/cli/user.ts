@@ -1,7 +1,6 @@
 import { createInterface } from 'node:readline/promises';
 import { Writable } from 'node:stream';
 import { parseArgs } from 'node:util';
-import { composeUserAdministration } from '../composition.ts';
 import { ConfigError, loadConfig } from '../config/env.ts';
 import { AppError } from '../domain/errors.ts';
 import { ROLES, type Role, SCOPES, type Scope } from '../domain/video.ts';
@@ -28,13 +27,16 @@ try {
   await main(process.argv.slice(2));
 } catch (error) {
   if (error instanceof UsageError) process.stderr.write(`${error.message}\n\n${USAGE}\n`);
-  else if (error instanceof AppError || error instanceof ConfigError) process.stderr.write(`${error.message}\n`);
+  else if (error instanceof AppError || error instanceof ConfigError)
+    process.stderr.write(`${error.message}\n`);
   else throw error;
   process.exitCode = 1;
 }
 
 async function main(argv: readonly string[]): Promise<void> {
   const command = readCommand(argv);
+  // Only now: it brings in everything, and a typing error should be told at once.
+  const { composeUserAdministration } = await import('../composition.ts');
   const { users, close } = await composeUserAdministration(loadConfig().databaseUrl);
   try {
     await command(users);
@@ -67,11 +69,17 @@ function readCommand(argv: readonly string[]): Command {
     }
     case 'key': {
       const of = requireEmail(email);
-      const request = { name: options.name ?? 'command line', scopes: readScopes(options.scopes), expiresAt: null };
+      const request = {
+        name: options.name ?? 'command line',
+        scopes: readScopes(options.scopes),
+        expiresAt: null,
+      };
       return async (users) => print(await users.createKey(of, request));
     }
+    case undefined:
+      throw new UsageError('A command is missing.');
     default:
-      throw new UsageError(name === undefined ? 'A command is missing.' : `There is no command ${name}.`);
+      throw new UsageError(`There is no command ${name}.`);
   }
 }
 
@@ -91,7 +99,8 @@ function readArguments(argv: readonly string[]) {
 }
 
 function requireEmail(email: string | undefined): string {
-  if (email === undefined || !/^[^\s@]+@[^\s@]+$/.test(email)) throw new UsageError('An e-mail address is missing.');
+  if (email === undefined || !/^[^\s@]+@[^\s@]+$/.test(email))
+    throw new UsageError('An e-mail address is missing.');
   return email;
 }
 

@@ -33,19 +33,34 @@ export async function insertApiKey(em: EntityManager, key: NewApiKey): Promise<A
 }
 
 /** Revoked and expired ones too: the caller says why it does not let them in. */
-export async function findApiKey(em: EntityManager, publicId: string): Promise<ApiKeyRecord | undefined> {
+export async function findApiKey(
+  em: EntityManager,
+  publicId: string,
+): Promise<ApiKeyRecord | undefined> {
   const key = await em.findOne(ApiKey, { publicId }, { disableIdentityMap: true });
   return key === null ? undefined : toRecord(key);
 }
 
 /** Newest first, revoked ones included. */
-export async function listApiKeys(em: EntityManager, ownerId: number): Promise<readonly ApiKeyRecord[]> {
-  const keys = await em.find(ApiKey, { ownerId }, { orderBy: { id: 'desc' }, disableIdentityMap: true });
+export async function listApiKeys(
+  em: EntityManager,
+  ownerId: number,
+): Promise<readonly ApiKeyRecord[]> {
+  const keys = await em.find(
+    ApiKey,
+    { ownerId },
+    { orderBy: { id: 'desc' }, disableIdentityMap: true },
+  );
   return keys.map(toRecord);
 }
 
 /** @returns false when this owner has no such key; revoking twice keeps the first time */
-export async function revokeApiKey(em: EntityManager, id: number, ownerId: number, at: Date): Promise<boolean> {
+export async function revokeApiKey(
+  em: EntityManager,
+  id: number,
+  ownerId: number,
+  at: Date,
+): Promise<boolean> {
   await em.nativeUpdate(ApiKey, { id, ownerId, revokedAt: null }, { revokedAt: at });
   return (await em.count(ApiKey, { id, ownerId })) > 0;
 }

@@ -12,11 +12,18 @@ export interface CategoryRecord {
 
 /** By name. */
 export async function listCategories(em: EntityManager): Promise<readonly CategoryRecord[]> {
-  const categories = await em.find(Category, {}, { orderBy: { name: 'asc', id: 'asc' }, disableIdentityMap: true });
+  const categories = await em.find(
+    Category,
+    {},
+    { orderBy: { name: 'asc', id: 'asc' }, disableIdentityMap: true },
+  );
   return categories.map(toRecord);
 }
 
-export async function findCategory(em: EntityManager, id: number): Promise<CategoryRecord | undefined> {
+export async function findCategory(
+  em: EntityManager,
+  id: number,
+): Promise<CategoryRecord | undefined> {
   const category = await em.findOne(Category, { id }, { disableIdentityMap: true });
   return category === null ? undefined : toRecord(category);
 }
@@ -28,13 +35,18 @@ export async function insertCategory(em: EntityManager, name: string): Promise<C
 }
 
 /** @returns false when there is no such category @throws `name-taken` */
-export async function renameCategory(em: EntityManager, id: number, name: string): Promise<boolean> {
+export async function renameCategory(
+  em: EntityManager,
+  id: number,
+  name: string,
+): Promise<boolean> {
   return (await refuseTakenName(() => em.nativeUpdate(Category, { id }, { name }))) > 0;
 }
 
 /** @throws `category-in-use` while a video that is not deleted has it */
 export async function deleteCategory(em: EntityManager, id: number): Promise<boolean> {
-  if ((await em.count(Video, { categoryId: id, deletedAt: null })) > 0) throw new AppError('category-in-use');
+  if ((await em.count(Video, { categoryId: id, deletedAt: null })) > 0)
+    throw new AppError('category-in-use');
   return (await em.nativeDelete(Category, { id })) > 0;
 }
 

@@ -16,7 +16,10 @@ export async function listComments(
   em: EntityManager,
   page: { videoId: VideoId; afterId: number | undefined; limit: number },
 ): Promise<readonly CommentRecord[]> {
-  const where = { videoId: page.videoId, ...(page.afterId === undefined ? {} : { id: { $gt: page.afterId } }) };
+  const where = {
+    videoId: page.videoId,
+    ...(page.afterId === undefined ? {} : { id: { $gt: page.afterId } }),
+  };
   const options = { orderBy: { id: 'asc' }, limit: page.limit, disableIdentityMap: true } as const;
   return (await em.find(Comment, where, options)).map(toRecord);
 }

@@ -39,11 +39,22 @@ async function translateFaults<T>(work: () => Promise<T>): Promise<T> {
 
 /** Errors of the socket, and what PostgreSQL says when it stops, starts or has no connection left. */
 const UNREACHABLE_CODES: readonly string[] = [
-  ...['ECONNREFUSED', 'ECONNRESET', 'ENOTFOUND', 'EAI_AGAIN', 'EPIPE', 'ETIMEDOUT', 'EHOSTUNREACH', 'ENETUNREACH', 'ENOENT'],
+  ...[
+    'ECONNREFUSED',
+    'ECONNRESET',
+    'ENOTFOUND',
+    'EAI_AGAIN',
+    'EPIPE',
+    'ETIMEDOUT',
+    'EHOSTUNREACH',
+    'ENETUNREACH',
+    'ENOENT',
+  ],
   ...['57P01', '57P02', '57P03', '53300', '08000', '08001', '08003', '08004', '08006'],
 ];
 /** pg gives these without a code. */
-const UNREACHABLE_MESSAGES = /Connection terminated|Connection ended|timeout exceeded when trying to connect|Client has encountered a connection error/;
+const UNREACHABLE_MESSAGES =
+  /Connection terminated|Connection ended|timeout exceeded when trying to connect|Client has encountered a connection error/;
 
 function isUnreachable(error: unknown): boolean {
   for (let current: unknown = error, depth = 0; current instanceof Error && depth < 5; depth += 1) {

@@ -20,7 +20,10 @@ export async function listPlaylists(
   em: EntityManager,
   page: { ownerId: number; beforeId: number | undefined; limit: number },
 ): Promise<readonly PlaylistRecord[]> {
-  const where = { ownerId: page.ownerId, ...(page.beforeId === undefined ? {} : { id: { $lt: page.beforeId } }) };
+  const where = {
+    ownerId: page.ownerId,
+    ...(page.beforeId === undefined ? {} : { id: { $lt: page.beforeId } }),
+  };
   const options = { orderBy: { id: 'desc' }, limit: page.limit, disableIdentityMap: true } as const;
   return (await em.find(Playlist, where, options)).map(toRecord);
 }
@@ -33,14 +36,25 @@ export async function insertPlaylist(
 }
 
 /** @returns undefined when this owner has no such playlist */
-export async function findPlaylist(em: EntityManager, id: number, ownerId: number): Promise<PlaylistRecord | undefined> {
+export async function findPlaylist(
+  em: EntityManager,
+  id: number,
+  ownerId: number,
+): Promise<PlaylistRecord | undefined> {
   const playlist = await em.findOne(Playlist, { id, ownerId }, { disableIdentityMap: true });
   return playlist === null ? undefined : toRecord(playlist);
 }
 
 /** Makes other writers of this playlist wait until the transaction ends. @returns false when this owner has none such */
-export async function lockPlaylist(em: EntityManager, id: number, ownerId: number): Promise<boolean> {
-  const rows = await em.execute('select 1 from playlists where id = ? and owner_id = ? for update', [id, ownerId]);
+export async function lockPlaylist(
+  em: EntityManager,
+  id: number,
+  ownerId: number,
+): Promise<boolean> {
+  const rows = await em.execute(
+    'select 1 from playlists where id = ? and owner_id = ? for update',
+    [id, ownerId],
+  );
   return rows.length > 0;
 }
 
@@ -52,12 +66,19 @@ export async function updatePlaylist(
   await em.nativeUpdate(Playlist, { id }, { ...changes, updatedAt: new Date() });
 }
 
-export async function deletePlaylist(em: EntityManager, id: number, ownerId: number): Promise<boolean> {
+export async function deletePlaylist(
+  em: EntityManager,
+  id: number,
+  ownerId: number,
+): Promise<boolean> {
   return (await em.nativeDelete(Playlist, { id, ownerId })) > 0;
 }
 
 /** In their order; deleted videos are left out. */
-export async function listPlaylistItems(em: EntityManager, playlistId: number): Promise<readonly PlaylistItemRecord[]> {
+export async function listPlaylistItems(
+  em: EntityManager,
+  playlistId: number,
+): Promise<readonly PlaylistItemRecord[]> {
   const rows = await em.execute<{ video_id: number; title: string }[]>(
     `select i.video_id, v.title from playlist_items i join videos v on v.id = i.video_id
      where i.playlist_id = ? and v.deleted_at is null order by i.position`,

@@ -24,11 +24,17 @@ export async function findSession(
 ): Promise<SessionRecord | undefined> {
   const where = { kind, tokenHash, expiresAt: { $gt: now } };
   const session = await em.findOne(Session, where, { disableIdentityMap: true });
-  return session === null ? undefined : { id: session.id, userId: session.userId, expiresAt: session.expiresAt };
+  return session === null
+    ? undefined
+    : { id: session.id, userId: session.userId, expiresAt: session.expiresAt };
 }
 
 /** Notes that a session is in use and moves its end. */
-export async function extendSession(em: EntityManager, id: number, at: { seen: Date; expires: Date }): Promise<void> {
+export async function extendSession(
+  em: EntityManager,
+  id: number,
+  at: { seen: Date; expires: Date },
+): Promise<void> {
   await em.nativeUpdate(Session, { id }, { lastSeenAt: at.seen, expiresAt: at.expires });
 }
 

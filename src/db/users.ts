@@ -34,8 +34,13 @@ export async function findUser(em: EntityManager, id: number): Promise<UserRecor
 }
 
 /** @param email in any case */
-export async function findUserByEmail(em: EntityManager, email: string): Promise<UserRecord | undefined> {
-  return toRecord(await em.findOne(User, { email: normalizeEmail(email) }, { disableIdentityMap: true }));
+export async function findUserByEmail(
+  em: EntityManager,
+  email: string,
+): Promise<UserRecord | undefined> {
+  return toRecord(
+    await em.findOne(User, { email: normalizeEmail(email) }, { disableIdentityMap: true }),
+  );
 }
 
 /** The administrator who came first. */
@@ -50,15 +55,15 @@ export async function listUsers(em: EntityManager): Promise<readonly UserRecord[
   return users.flatMap((user) => toRecord(user) ?? []);
 }
 
-export async function countUsers(em: EntityManager): Promise<number> {
-  return em.count(User);
-}
-
 export async function setUserRole(em: EntityManager, id: UserId, role: Role): Promise<void> {
   await em.nativeUpdate(User, { id }, { role });
 }
 
-export async function setPasswordHash(em: EntityManager, id: UserId, passwordHash: string): Promise<void> {
+export async function setPasswordHash(
+  em: EntityManager,
+  id: UserId,
+  passwordHash: string,
+): Promise<void> {
   await em.nativeUpdate(User, { id }, { passwordHash });
 }
 

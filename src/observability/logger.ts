@@ -14,7 +14,17 @@ export interface LoggerOptions {
 }
 
 /** What must never be written, wherever it stands in a logged object. */
-const SECRET_KEYS = ['authorization', 'cookie', 'set-cookie', 'password', 'passwordHash', 'secret', 'secretHash', 'token', 'apiKey'];
+const SECRET_KEYS = [
+  'authorization',
+  'cookie',
+  'set-cookie',
+  'password',
+  'passwordHash',
+  'secret',
+  'secretHash',
+  'token',
+  'apiKey',
+];
 
 /** Of no use to people, or in the message already. */
 const PRETTY_IGNORES = 'pid,hostname,name,method,path,status';
@@ -26,7 +36,8 @@ export function createLogger({ level, format, name, destination }: LoggerOptions
     level,
     redact: { paths: SECRET_KEYS.flatMap(redactionPaths), censor: '[left out]' },
   };
-  if (format === 'json') return destination === undefined ? pino(options) : pino(options, destination);
+  if (format === 'json')
+    return destination === undefined ? pino(options) : pino(options, destination);
   const pretty = buildPretty({
     singleLine: true,
     ignore: PRETTY_IGNORES,

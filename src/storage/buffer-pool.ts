@@ -1,5 +1,5 @@
 /** Chunk sizes of readers: everybody starts small, a reader that keeps up gets a large one while there are any. */
-export const SMALL_CHUNK_BYTES = 64 * 1024;
+const SMALL_CHUNK_BYTES = 64 * 1024;
 export const LARGE_CHUNK_BYTES = 512 * 1024;
 
 /** At most 16 MiB of large buffers, whatever the number of readers. */

@@ -3,7 +3,14 @@ import { type FileHandle, link, mkdir, open, rename } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { errnoOf } from './storage-faults.ts';
 
-const LINK_REFUSALS: readonly string[] = ['EXDEV', 'EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EMLINK'];
+const LINK_REFUSALS: readonly string[] = [
+  'EXDEV',
+  'EPERM',
+  'ENOTSUP',
+  'EOPNOTSUPP',
+  'ENOSYS',
+  'EMLINK',
+];
 
 /** Makes the names in a folder survive a power cut. */
 export async function syncFolder(path: string): Promise<void> {

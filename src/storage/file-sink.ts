@@ -42,7 +42,7 @@ export async function openFileSink(path: string): Promise<FileSink> {
     async write(chunk) {
       hash.update(chunk);
       sizeBytes += chunk.length;
-      for (let taken = 0; taken < chunk.length; ) {
+      for (let taken = 0; taken < chunk.length;) {
         const part = chunk.subarray(taken, taken + buffer.length - filled);
         buffer.set(part, filled);
         filled += part.length;

@@ -12,7 +12,8 @@ export async function hashFile(path: string, signal?: AbortSignal): Promise<Stor
   const file = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW);
   const buffer = takeBuffer('large');
   try {
-    if (!(await file.stat()).isFile()) throw Object.assign(new Error(`${path} is no file`), { code: 'EINVAL' });
+    if (!(await file.stat()).isFile())
+      throw Object.assign(new Error(`${path} is no file`), { code: 'EINVAL' });
     const hash = createHash('sha256');
     let sizeBytes = 0;
     for (;;) {

@@ -13,8 +13,13 @@ export async function* listFiles(root: string, prefix: string): AsyncGenerator<L
   }
 }
 
-async function* listFolder(root: string, folder: string, prefix: string): AsyncGenerator<ListedObject, void> {
-  const entries = (await readdir(join(root, folder), { withFileTypes: true }).catch(ignoreMissing)) ?? [];
+async function* listFolder(
+  root: string,
+  folder: string,
+  prefix: string,
+): AsyncGenerator<ListedObject, void> {
+  const entries =
+    (await readdir(join(root, folder), { withFileTypes: true }).catch(ignoreMissing)) ?? [];
   const keys = entries
     .filter((entry) => !entry.name.startsWith('.') && (entry.isFile() || entry.isDirectory()))
     .map((entry) => `${folder}${entry.name}${entry.isDirectory() ? '/' : ''}`)

@@ -29,7 +29,10 @@ export interface LocalStoreOptions {
  * New bytes are written in `root/.incoming`, synced, and get their name by a hard link, which fails where the name is taken;
  * then the folder is synced and the first name removed. A kill at any point leaves either nothing under the key or all of it.
  */
-export async function createLocalStore({ root, crashPoint = () => undefined }: LocalStoreOptions): Promise<ObjectStore> {
+export async function createLocalStore({
+  root,
+  crashPoint = () => undefined,
+}: LocalStoreOptions): Promise<ObjectStore> {
   const incoming = createIncomingFolder(join(root, INCOMING));
   await withStorageFaults({ root }, () => makeFolder(incoming.path));
   const realRoot = await realpath(root);
@@ -39,7 +42,8 @@ export async function createLocalStore({ root, crashPoint = () => undefined }: L
     assertObjectKey(key);
     const path = join(realRoot, key);
     const folder = await nearestFolder(dirname(path));
-    if (!isInside(realRoot, folder)) throw new AppError('storage-unavailable', { key, reason: 'leads out of the store' });
+    if (!isInside(realRoot, folder))
+      throw new AppError('storage-unavailable', { key, reason: 'leads out of the store' });
     return path;
   };
 
@@ -49,7 +53,11 @@ export async function createLocalStore({ root, crashPoint = () => undefined }: L
       const path = await locate(key);
       const stored = await sink.finish();
       crashPoint('store-file-synced');
-      await name(sink.path, path, { key, sha256: stored.sha256, fallback: () => renameNew(sink.path, path) });
+      await name(sink.path, path, {
+        key,
+        sha256: stored.sha256,
+        fallback: () => renameNew(sink.path, path),
+      });
       crashPoint('store-file-published');
       return stored;
     } finally {
@@ -62,7 +70,11 @@ export async function createLocalStore({ root, crashPoint = () => undefined }: L
     return openFileSink(incoming.newPath());
   };
 
-  const put = async (key: string, source: AsyncIterable<Uint8Array>, signal?: AbortSignal): Promise<StoredObject> => {
+  const put = async (
+    key: string,
+    source: AsyncIterable<Uint8Array>,
+    signal?: AbortSignal,
+  ): Promise<StoredObject> => {
     await locate(key);
     const sink = await openSink();
     try {
@@ -79,13 +91,20 @@ export async function createLocalStore({ root, crashPoint = () => undefined }: L
   };
 
   /** The bytes of a file that stays where it is under a key: shared where the volume can, copied where not. */
-  const share = async (path: string, key: string, sha256: string, signal?: AbortSignal): Promise<void> => {
-    const fallback = async () => void (await put(key, readFileRange(path, undefined, signal), signal));
+  const share = async (
+    path: string,
+    key: string,
+    sha256: string,
+    signal?: AbortSignal,
+  ): Promise<void> => {
+    const fallback = async () =>
+      void (await put(key, readFileRange(path, undefined, signal), signal));
     await name(path, await locate(key), { key, sha256, fallback });
   };
 
   return {
-    put: (key, source, { signal } = {}) => withStorageFaults({ key }, () => put(key, source, signal)),
+    put: (key, source, { signal } = {}) =>
+      withStorageFaults({ key }, () => put(key, source, signal)),
 
     putFile: (key, path, { signal } = {}) =>
       withStorageFaults({ key }, async () => {
@@ -173,7 +192,11 @@ interface NameOptions {
 }
 
 /** Publishes a synced file under its name. A name that is taken is fine when the bytes are the same. */
-async function name(from: string, to: string, { key, sha256, fallback }: NameOptions): Promise<void> {
+async function name(
+  from: string,
+  to: string,
+  { key, sha256, fallback }: NameOptions,
+): Promise<void> {
   try {
     await linkNew(from, to).catch((error: unknown) => {
       if (!isLinkRefusal(error)) throw error;
@@ -181,7 +204,8 @@ async function name(from: string, to: string, { key, sha256, fallback }: NameOpt
     });
   } catch (error) {
     if (errnoOf(error) !== 'EEXIST') throw error;
-    if ((await hashFile(to)).sha256 !== sha256) throw new AppError('storage-object-exists', { key }, { cause: error });
+    if ((await hashFile(to)).sha256 !== sha256)
+      throw new AppError('storage-object-exists', { key }, { cause: error });
   }
   await syncFolder(dirname(to));
 }

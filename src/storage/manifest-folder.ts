@@ -69,7 +69,8 @@ export function createManifestFolder(path: string): ManifestFolder {
       }),
 
     remove: (name) => faults(() => unlink(fileOf(name)).catch(ignoreMissing)),
-    setAside: (name) => faults(() => rename(fileOf(name), `${fileOf(name)}.broken`).catch(ignoreMissing)),
+    setAside: (name) =>
+      faults(() => rename(fileOf(name), `${fileOf(name)}.broken`).catch(ignoreMissing)),
     sweep: () => faults(() => drafts.sweep()),
   };
 }

@@ -10,8 +10,11 @@ const SEGMENT = /^[\w][\w.\-=+@ ]*$/;
  */
 export function assertObjectKey(key: string): void {
   const isFine =
-    key.length > 0 && key.length <= LONGEST_KEY_BYTES && key.split('/').every((segment) => SEGMENT.test(segment));
-  if (!isFine) throw new AppError('internal-error', { reason: 'not an object key', key: key.slice(0, 200) });
+    key.length > 0 &&
+    key.length <= LONGEST_KEY_BYTES &&
+    key.split('/').every((segment) => SEGMENT.test(segment));
+  if (!isFine)
+    throw new AppError('internal-error', { reason: 'not an object key', key: key.slice(0, 200) });
 }
 
 /** The same for the beginning of a key: the last segment may be cut off or empty. @throws `internal-error` */

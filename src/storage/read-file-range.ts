@@ -41,9 +41,19 @@ export async function* readFileRange(
   }
 }
 
-async function readSome(file: FileHandle, buffer: Buffer, { position, end }: { position: number; end: number }) {
-  const { bytesRead } = await file.read(buffer, 0, Math.min(buffer.length, end - position + 1), position);
-  if (bytesRead === 0) throw new AppError('storage-object-missing', { reason: 'the file ends too early' });
+async function readSome(
+  file: FileHandle,
+  buffer: Buffer,
+  { position, end }: { position: number; end: number },
+) {
+  const { bytesRead } = await file.read(
+    buffer,
+    0,
+    Math.min(buffer.length, end - position + 1),
+    position,
+  );
+  if (bytesRead === 0)
+    throw new AppError('storage-object-missing', { reason: 'the file ends too early' });
   return bytesRead;
 }
 

@@ -3,7 +3,8 @@ import { AppError, type ErrorDetails } from '../domain/errors.ts';
 /** The `code` of a failed system call; undefined for anything else. */
 export function errnoOf(error: unknown): string | undefined {
   // No `instanceof`: errors of Node's own may come from another realm, as they do under a test runner.
-  const code = typeof error === 'object' && error !== null && 'code' in error ? error.code : undefined;
+  const code =
+    typeof error === 'object' && error !== null && 'code' in error ? error.code : undefined;
   return typeof code === 'string' ? code : undefined;
 }
 
@@ -13,12 +14,16 @@ export function toStorageFault(error: unknown, details: ErrorDetails = {}): unkn
   if (error instanceof AppError || errno === undefined || errno === 'ABORT_ERR') return error;
   const all = { ...details, errno };
   if (errno === 'ENOENT') return new AppError('storage-object-missing', all, { cause: error });
-  if (errno === 'ENOSPC' || errno === 'EDQUOT') return new AppError('disk-full', all, { cause: error });
+  if (errno === 'ENOSPC' || errno === 'EDQUOT')
+    return new AppError('disk-full', all, { cause: error });
   return new AppError('storage-unavailable', all, { cause: error });
 }
 
 /** Runs `action`; what fails comes out in our own codes. */
-export async function withStorageFaults<T>(details: ErrorDetails, action: () => Promise<T>): Promise<T> {
+export async function withStorageFaults<T>(
+  details: ErrorDetails,
+  action: () => Promise<T>,
+): Promise<T> {
   try {
     return await action();
   } catch (error) {

@@ -24,7 +24,10 @@ export function judgeWriter(tag: string): 'alive' | 'dead' | 'elsewhere' {
 }
 
 function hostTag(): string {
-  return createHash('sha256').update(`${hostname()} ${processNamespace()}`).digest('hex').slice(0, 8);
+  return createHash('sha256')
+    .update(`${hostname()} ${processNamespace()}`)
+    .digest('hex')
+    .slice(0, 8);
 }
 
 function processNamespace(): string {

@@ -1,13 +1,15 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { type Client, ScheduleAlreadyRunning, ScheduleOverlapPolicy } from '@temporalio/client';
-import { temporal } from '@temporalio/proto';
 import { RECONCILE_SCHEDULE_ID, SEARCH_ATTRIBUTES, TASK_QUEUES, WORKFLOW_TYPES } from '../workflows/messages.ts';
 import { isUnreachable } from './faults.ts';
 
 const DEADLINE_MS = 10_000;
 /** Closed runs are kept this long; the server's own default of a day hides last week's failures. */
 const RETENTION_SECONDS = 30 * 24 * 3600;
+/** gRPC's code. */
 const ALREADY_EXISTS = 6;
+/** Of the server's API (temporal/api/enums/v1/common.proto). */
+const INDEXED_VALUE_TYPES = { KEYWORD: 2, INT: 3 } as const;
 
 /**
  * Makes what the product needs on the Temporal server: search attributes, the reconcile Schedule, the namespace's retention.
@@ -33,7 +35,6 @@ async function ensureRetention(client: Client): Promise<void> {
 
 async function ensureSearchAttributes(client: Client): Promise<void> {
   const { namespace } = client.options;
-  const types = temporal.api.enums.v1.IndexedValueType;
   const present = await client.connection.operatorService.listSearchAttributes({ namespace });
   const missing = Object.values(SEARCH_ATTRIBUTES).filter(({ name }) => present.customAttributes?.[name] === undefined);
   if (missing.length === 0) return;
@@ -41,10 +42,7 @@ async function ensureSearchAttributes(client: Client): Promise<void> {
     await client.connection.operatorService.addSearchAttributes({
       namespace,
       searchAttributes: Object.fromEntries(
-        missing.map(({ name, type }) => [
-          name,
-          type === 'INT' ? types.INDEXED_VALUE_TYPE_INT : types.INDEXED_VALUE_TYPE_KEYWORD,
-        ]),
+        missing.map(({ name, type }) => [name, INDEXED_VALUE_TYPES[type]]),
       ),
     });
   } catch (error) {

@@ -1,5 +1,4 @@
 import { type Client, WorkflowNotFoundError } from '@temporalio/client';
-import type { temporal } from '@temporalio/proto';
 import type { RunIdentity } from '../domain/ids.ts';
 
 /** How the server knows a run. `closed` carries Temporal's own word for the ending. */
@@ -13,6 +12,8 @@ export interface RunDescription {
 export interface RunDescriptions {
   /** The latest run of a workflow id; undefined when the server knows none. */
   latestRun(workflowId: string): Promise<RunDescription | undefined>;
+  /** Whether an execution was made by a reset: then it carries on the chain of another one. */
+  isReset(run: RunIdentity): Promise<boolean>;
   /** The start-to-close timeout that is in force now for a running activity: an operator may have raised it. */
   startToCloseMs(run: RunIdentity, activityId: string): Promise<number | undefined>;
 }
@@ -20,6 +21,11 @@ export interface RunDescriptions {
 const DEADLINE_MS = 5_000;
 
 export function createRunDescriptions(client: Client): RunDescriptions {
+  const describe = (execution: RunIdentity) =>
+    client.connection.withDeadline(Date.now() + DEADLINE_MS, () =>
+      client.workflowService.describeWorkflowExecution({ namespace: client.options.namespace, execution }),
+    );
+
   return {
     async latestRun(workflowId) {
       try {
@@ -33,20 +39,20 @@ export function createRunDescriptions(client: Client): RunDescriptions {
       }
     },
 
+    async isReset(run) {
+      const { workflowExecutionInfo } = await describe(run);
+      return workflowExecutionInfo?.firstRunId !== run.runId;
+    },
+
     async startToCloseMs(run, activityId) {
-      const description = await client.connection.withDeadline(Date.now() + DEADLINE_MS, () =>
-        client.workflowService.describeWorkflowExecution({
-          namespace: client.options.namespace,
-          execution: run,
-        }),
-      );
+      const description = await describe(run);
       const pending = description.pendingActivities?.find((activity) => activity.activityId === activityId);
       return toMs(pending?.activityOptions?.startToCloseTimeout);
     },
   };
 }
 
-function toMs(duration: temporal.api.activity.v1.IActivityOptions['startToCloseTimeout']): number | undefined {
+function toMs(duration: { seconds?: unknown; nanos?: number | null } | null | undefined): number | undefined {
   if (duration === null || duration === undefined) return undefined;
   return Number(duration.seconds ?? 0) * 1000 + Math.round((duration.nanos ?? 0) / 1e6);
 }

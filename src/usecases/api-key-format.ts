@@ -22,7 +22,8 @@ export function generateApiKey(): ApiKeyParts & { readonly key: string } {
 /** @returns undefined for anything that is not a whole key of ours */
 export function parseApiKey(key: string): ApiKeyParts | undefined {
   const [, publicId, secret, tail] = SHAPE.exec(key) ?? [];
-  if (publicId === undefined || secret === undefined || tail !== checksum(publicId, secret)) return undefined;
+  if (publicId === undefined || secret === undefined || tail !== checksum(publicId, secret))
+    return undefined;
   return { publicId, secret };
 }
 

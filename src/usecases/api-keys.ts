@@ -27,7 +27,9 @@ export async function createApiKey(
 ): Promise<ApiKeySummary & { readonly key: string }> {
   const beyond = request.scopes.filter((scope) => !viewer.scopes.includes(scope));
   if (beyond.length > 0) {
-    throw new AppError('permission-denied', { detail: `This login cannot give the scope \`${beyond.join('`, `')}\`.` });
+    throw new AppError('permission-denied', {
+      detail: `This login cannot give the scope \`${beyond.join('`, `')}\`.`,
+    });
   }
   return createApiKeyFor(deps, { id: viewer.userId, role: viewer.role }, request);
 }
@@ -39,7 +41,9 @@ export async function createApiKeyFor(
   request: ApiKeyRequest,
 ): Promise<ApiKeySummary & { readonly key: string }> {
   if (request.scopes.some((scope) => !scopesOf(user.role).includes(scope))) {
-    throw new AppError('permission-denied', { detail: 'Only an administrator can have the scope `admin`.' });
+    throw new AppError('permission-denied', {
+      detail: 'Only an administrator can have the scope `admin`.',
+    });
   }
   const { key, publicId, secret } = generateApiKey();
   const record = await deps.database.run((em) =>
@@ -48,7 +52,10 @@ export async function createApiKeyFor(
   return { ...summarize(record), key };
 }
 
-export async function listOwnApiKeys(deps: Deps, viewer: Viewer): Promise<readonly ApiKeySummary[]> {
+export async function listOwnApiKeys(
+  deps: Deps,
+  viewer: Viewer,
+): Promise<readonly ApiKeySummary[]> {
   const keys = await deps.database.run((em) => listApiKeys(em, viewer.userId));
   return keys.map(summarize);
 }

@@ -38,7 +38,10 @@ export function createAttemptLimiter(now: () => Date): AttemptLimiter {
       for (const key of keys) {
         const window = current(key.name);
         if (window.attempts < key.allowed) continue;
-        const retryAfterSeconds = Math.max(1, Math.ceil((window.startedMs + WINDOW_MS - now().getTime()) / 1000));
+        const retryAfterSeconds = Math.max(
+          1,
+          Math.ceil((window.startedMs + WINDOW_MS - now().getTime()) / 1000),
+        );
         throw new AppError('rate-limited', {
           detail: `Too many failed attempts; try again in ${retryAfterSeconds} s.`,
           retryAfterSeconds,

@@ -20,12 +20,21 @@ const EXTEND_EVERY_MS = 86_400_000;
 export async function authenticateApiKey(deps: Deps, key: string): Promise<Viewer> {
   return deps.database.run(async (em) => {
     const found = await findMatchingKey(em, key, deps.now());
-    if (found === undefined) throw new AppError('invalid-credentials', { detail: 'This API key is not valid.' });
+    if (found === undefined)
+      throw new AppError('invalid-credentials', { detail: 'This API key is not valid.' });
     const owner = await findUser(em, found.ownerId);
-    if (owner === undefined) throw new AppError('invalid-credentials', { detail: 'This API key is not valid.' });
+    if (owner === undefined)
+      throw new AppError('invalid-credentials', { detail: 'This API key is not valid.' });
     const lastUsedMs = found.lastUsedAt?.getTime() ?? 0;
-    if (deps.now().getTime() - lastUsedMs >= TOUCH_EVERY_MS) await touchApiKey(em, found.id, deps.now());
-    return { userId: owner.id, email: owner.email, role: owner.role, scopes: found.scopes, via: 'api-key' };
+    if (deps.now().getTime() - lastUsedMs >= TOUCH_EVERY_MS)
+      await touchApiKey(em, found.id, deps.now());
+    return {
+      userId: owner.id,
+      email: owner.email,
+      role: owner.role,
+      scopes: found.scopes,
+      via: 'api-key',
+    };
   });
 }
 
@@ -54,11 +63,16 @@ export async function authenticateSession(
 }
 
 /** A key of ours by its public id; else the one that the operator set, which may look like anything. */
-async function findMatchingKey(em: EntityManager, key: string, now: Date): Promise<ApiKeyRecord | undefined> {
+async function findMatchingKey(
+  em: EntityManager,
+  key: string,
+  now: Date,
+): Promise<ApiKeyRecord | undefined> {
   const parts = parseApiKey(key);
   if (parts !== undefined) {
     const named = await findApiKey(em, parts.publicId);
-    if (named !== undefined && matchesHash(parts.secret, named.secretHash) && isLive(named, now)) return named;
+    if (named !== undefined && matchesHash(parts.secret, named.secretHash) && isLive(named, now))
+      return named;
   }
   const environment = await findApiKey(em, ENVIRONMENT_KEY_ID);
   if (environment === undefined || !matchesHash(key, environment.secretHash)) return undefined;

@@ -19,13 +19,22 @@ export async function listAllCategories(deps: Deps): Promise<readonly CategoryRe
 }
 
 /** @throws `permission-denied`, `name-taken` */
-export async function createCategory(deps: Deps, viewer: Viewer, name: string): Promise<CategoryRecord> {
+export async function createCategory(
+  deps: Deps,
+  viewer: Viewer,
+  name: string,
+): Promise<CategoryRecord> {
   requireAdmin(viewer);
   return deps.database.run((em) => insertCategory(em, name));
 }
 
 /** @throws `permission-denied`, `category-not-found`, `name-taken` */
-export async function changeCategory(deps: Deps, viewer: Viewer, id: number, name: string): Promise<CategoryRecord> {
+export async function changeCategory(
+  deps: Deps,
+  viewer: Viewer,
+  id: number,
+  name: string,
+): Promise<CategoryRecord> {
   requireAdmin(viewer);
   return deps.database.run(async (em) => {
     await renameCategory(em, id, name);
@@ -43,7 +52,13 @@ export async function removeCategory(deps: Deps, viewer: Viewer, id: number): Pr
 }
 
 /** For a field that names a category. @throws `validation-failed` */
-export async function requireCategoryField(em: EntityManager, categoryId: number, path: string): Promise<void> {
+export async function requireCategoryField(
+  em: EntityManager,
+  categoryId: number,
+  path: string,
+): Promise<void> {
   if ((await findCategory(em, categoryId)) !== undefined) return;
-  throw new AppError('validation-failed', { errors: [{ path, message: 'There is no such category.' }] });
+  throw new AppError('validation-failed', {
+    errors: [{ path, message: 'There is no such category.' }],
+  });
 }

@@ -35,7 +35,12 @@ export async function listVideoComments(
 }
 
 /** @throws `video-not-found` */
-export async function addComment(deps: Deps, viewer: Viewer, videoId: VideoId, text: string): Promise<CommentRecord> {
+export async function addComment(
+  deps: Deps,
+  viewer: Viewer,
+  videoId: VideoId,
+  text: string,
+): Promise<CommentRecord> {
   return deps.database.run(async (em) => {
     await requireVideo(em, videoId, viewer);
     const commentId = await insertComment(em, { videoId, authorId: viewer.userId, text });
@@ -60,17 +65,25 @@ export async function editComment(
 }
 
 /** By its author, the video's owner or an administrator. @throws as `editComment` */
-export async function removeComment(deps: Deps, viewer: Viewer, address: CommentAddress): Promise<void> {
+export async function removeComment(
+  deps: Deps,
+  viewer: Viewer,
+  address: CommentAddress,
+): Promise<void> {
   await deps.database.run(async (em) => {
     const video = await requireVideo(em, address.videoId, viewer);
     const comment = await requireComment(em, address);
-    const may = comment.authorId === viewer.userId || video.ownerId === viewer.userId || isAdmin(viewer);
+    const may =
+      comment.authorId === viewer.userId || video.ownerId === viewer.userId || isAdmin(viewer);
     if (!may) throw new AppError('permission-denied');
     await deleteComment(em, comment.id);
   });
 }
 
-async function requireComment(em: EntityManager, { videoId, commentId }: CommentAddress): Promise<CommentRecord> {
+async function requireComment(
+  em: EntityManager,
+  { videoId, commentId }: CommentAddress,
+): Promise<CommentRecord> {
   const comment = await findComment(em, videoId, commentId);
   if (comment === undefined) throw new AppError('comment-not-found');
   return comment;

@@ -46,7 +46,11 @@ export async function ensureFirstAdmin(options: FirstAdminOptions): Promise<void
     const wasSet = await deleteApiKey(em, ENVIRONMENT_KEY_ID);
     if (!isNew && !wasSet) return;
     const { key, publicId, secret } = generateApiKey();
-    await insertApiKey(em, { ...keyOf(adminId, 'first key'), publicId, secretHash: hashSecret(secret) });
+    await insertApiKey(em, {
+      ...keyOf(adminId, 'first key'),
+      publicId,
+      secretHash: hashSecret(secret),
+    });
     // Before the commit: should it fail, the next start finds no administrator and writes another key.
     await writeKeyFile(options.dataDir, key);
   });
@@ -57,7 +61,8 @@ async function ensureAdmin(
   options: FirstAdminOptions,
 ): Promise<{ adminId: UserId; isNew: boolean }> {
   const first = await findFirstAdmin(em);
-  if (first !== undefined && options.adminEmail === undefined) return { adminId: first.id, isNew: false };
+  if (first !== undefined && options.adminEmail === undefined)
+    return { adminId: first.id, isNew: false };
   const email = options.adminEmail ?? 'admin@localhost';
   const namesake = await findUserByEmail(em, email);
   if (first !== undefined && namesake !== undefined) return { adminId: first.id, isNew: false };
@@ -66,7 +71,9 @@ async function ensureAdmin(
     return { adminId: namesake.id, isNew: true };
   }
   const passwordHash =
-    options.adminPassword === undefined ? null : await options.passwords.hash(options.adminPassword);
+    options.adminPassword === undefined
+      ? null
+      : await options.passwords.hash(options.adminPassword);
   const id = await insertUser(em, { email, passwordHash, role: 'admin' });
   return { adminId: first?.id ?? id, isNew: first === undefined };
 }

@@ -1,5 +1,10 @@
 import type { Database } from '../db/database.ts';
-import { findPublishedStream, findPublishedThumbnail, listPublishedOutputs, type VideoRecord } from '../db/videos.ts';
+import {
+  findPublishedStream,
+  findPublishedThumbnail,
+  listPublishedOutputs,
+} from '../db/published.ts';
+import type { VideoRecord } from '../db/videos.ts';
 import { AppError } from '../domain/errors.ts';
 import type { VideoId } from '../domain/ids.ts';
 import { originalKey } from '../domain/object-keys.ts';
@@ -45,7 +50,13 @@ interface Servable {
 }
 
 /** What viewers can fetch of a video, as the database knows it and the store has it. */
-export function createMediaLibrary({ database, store }: { database: Database; store: ObjectStore }): MediaLibrary {
+export function createMediaLibrary({
+  database,
+  store,
+}: {
+  database: Database;
+  store: ObjectStore;
+}): MediaLibrary {
   return {
     async findStream(viewer, videoId, quality) {
       const found = await database.run(async (em) => {
@@ -77,19 +88,39 @@ async function findServable(
   if (quality === 'original') return video.originalAvailable ? describeOriginal(video) : undefined;
   if (!isOutput(quality)) return undefined;
   const stream = await findPublishedStream(em, video, quality);
-  return stream && { ...stream, lastModified: stream.createdAt, contentType: 'video/mp4', fileName: null };
+  return (
+    stream && {
+      ...stream,
+      lastModified: stream.createdAt,
+      contentType: 'video/mp4',
+      fileName: null,
+    }
+  );
 }
 
 async function refuse(em: EntityManager, video: VideoRecord, viewer: Viewer): Promise<never> {
   const published = await listPublishedOutputs(em, video);
-  const present = [...OUTPUTS.filter((output) => published.includes(output)), ...(video.originalAvailable ? ['original'] : [])];
-  const available = present.filter((quality) => maySeeSource(viewer, video) || !SOURCE_QUALITIES.includes(quality));
-  throw new AppError('quality-not-available', { available, videoStatus: video.status, ...describeStatus(video.status) });
+  const present = [
+    ...OUTPUTS.filter((output) => published.includes(output)),
+    ...(video.originalAvailable ? ['original'] : []),
+  ];
+  const available = present.filter(
+    (quality) => maySeeSource(viewer, video) || !SOURCE_QUALITIES.includes(quality),
+  );
+  throw new AppError('quality-not-available', {
+    available,
+    videoStatus: video.status,
+    ...describeStatus(video.status),
+  });
 }
 
 function describeStatus(status: VideoState): { detail?: string } {
   if (status === 'completed') return {};
-  return { detail: isTerminal(status) ? `The video is ${status}.` : `The video is not ready yet: it is ${status}.` };
+  return {
+    detail: isTerminal(status)
+      ? `The video is ${status}.`
+      : `The video is not ready yet: it is ${status}.`,
+  };
 }
 
 function describeOriginal(video: VideoRecord): Servable {
@@ -108,7 +139,11 @@ async function openMedia(store: ObjectStore, servable: Servable): Promise<MediaF
   const { objectKey, sizeBytes } = servable;
   const facts = await store.stat(objectKey);
   if (facts?.sizeBytes !== sizeBytes) {
-    throw new AppError('storage-object-missing', { objectKey, sizeBytes, foundBytes: facts?.sizeBytes ?? null });
+    throw new AppError('storage-object-missing', {
+      objectKey,
+      sizeBytes,
+      foundBytes: facts?.sizeBytes ?? null,
+    });
   }
   return { ...servable, read: (range, signal) => store.read(objectKey, range, signal) };
 }

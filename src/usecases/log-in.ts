@@ -3,8 +3,10 @@ import { AppError } from '../domain/errors.ts';
 import type { UserId } from '../domain/ids.ts';
 import type { Role } from '../domain/video.ts';
 import type { AttemptKey } from './attempt-limiter.ts';
+import { authenticateApiKey } from './authenticate.ts';
 import type { UseCaseDeps } from './deps.ts';
 import { openSession, type OpenedSession, SESSION_SECONDS } from './open-session.ts';
+import { requireAllScopes } from './viewer.ts';
 
 type Deps = Pick<UseCaseDeps, 'database' | 'passwords' | 'logInLimiter' | 'now'>;
 
@@ -23,7 +25,11 @@ export interface LogIn {
  * Checks a password and opens a browser session. An unknown address takes as long and answers the same as a wrong password.
  * @throws `invalid-credentials`, `rate-limited`
  */
-export async function logIn(deps: Deps, credentials: Credentials, clientAddress: string): Promise<LogIn> {
+export async function logIn(
+  deps: Deps,
+  credentials: Credentials,
+  clientAddress: string,
+): Promise<LogIn> {
   const keys = attemptKeys(credentials.email, clientAddress);
   deps.logInLimiter.take(keys);
   const user = await deps.database.run((em) => findUserByEmail(em, credentials.email));
@@ -33,6 +39,23 @@ export async function logIn(deps: Deps, credentials: Credentials, clientAddress:
   }
   deps.logInLimiter.giveBack(keys);
   return open(deps, user);
+}
+
+/**
+ * Trades an API key for a browser session of its owner, so that the browser need not keep the key.
+ * @throws `invalid-credentials`, `permission-denied` for a key that may do less than its user, `rate-limited`
+ */
+export async function logInByApiKey(
+  deps: Deps,
+  key: string,
+  clientAddress: string,
+): Promise<LogIn> {
+  const keys = [fromPlace(clientAddress)];
+  deps.logInLimiter.take(keys);
+  const viewer = await authenticateApiKey(deps, key);
+  deps.logInLimiter.giveBack(keys);
+  requireAllScopes(viewer, 'A browser session');
+  return open(deps, { id: viewer.userId, email: viewer.email, role: viewer.role });
 }
 
 /** Makes a member and logs them in. @throws `email-taken`, `sign-up-disabled`, `rate-limited` */
@@ -45,12 +68,19 @@ export async function signUp(
   deps.logInLimiter.take([{ name: `sign-up ${clientAddress}`, allowed: 20 }]);
   const passwordHash = await deps.passwords.hash(credentials.password);
   const role = 'member';
-  const id = await deps.database.run((em) => insertUser(em, { email: credentials.email, passwordHash, role }));
+  const id = await deps.database.run((em) =>
+    insertUser(em, { email: credentials.email, passwordHash, role }),
+  );
   return open(deps, { id, email: credentials.email.toLowerCase(), role });
 }
 
 async function open(deps: Deps, user: Pick<UserRecord, 'id' | 'email' | 'role'>): Promise<LogIn> {
-  const asked = { userId: user.id, kind: 'browser', now: deps.now(), seconds: SESSION_SECONDS } as const;
+  const asked = {
+    userId: user.id,
+    kind: 'browser',
+    now: deps.now(),
+    seconds: SESSION_SECONDS,
+  } as const;
   const session = await deps.database.run((em) => openSession(em, asked));
   return { user: { id: user.id, email: user.email, role: user.role }, session };
 }
@@ -59,6 +89,10 @@ async function open(deps: Deps, user: Pick<UserRecord, 'id' | 'email' | 'role'>)
 function attemptKeys(email: string, clientAddress: string): readonly AttemptKey[] {
   return [
     { name: `log-in ${clientAddress} ${email.toLowerCase()}`, allowed: 10 },
-    { name: `log-in ${clientAddress}`, allowed: 50 },
+    fromPlace(clientAddress),
   ];
+}
+
+function fromPlace(clientAddress: string): AttemptKey {
+  return { name: `log-in ${clientAddress}`, allowed: 50 };
 }

@@ -3,7 +3,7 @@ import { AppError } from '../domain/errors.ts';
 import { hashSecret } from './api-key-format.ts';
 import type { UseCaseDeps } from './deps.ts';
 import { openSession, type OpenedSession, SESSION_SECONDS } from './open-session.ts';
-import { scopesOf, type Viewer } from './viewer.ts';
+import { requireAllScopes, type Viewer } from './viewer.ts';
 
 type Deps = Pick<UseCaseDeps, 'database' | 'now'>;
 
@@ -14,10 +14,13 @@ const LINK_SECONDS = 600;
  * @throws `permission-denied` for an API key that may do less than its user: the session could do more than the key
  */
 export async function createLoginLink(deps: Deps, viewer: Viewer): Promise<OpenedSession> {
-  if (scopesOf(viewer.role).some((scope) => !viewer.scopes.includes(scope))) {
-    throw new AppError('permission-denied', { detail: 'A login link needs an API key with all scopes of its user.' });
-  }
-  const asked = { userId: viewer.userId, kind: 'login-link', now: deps.now(), seconds: LINK_SECONDS } as const;
+  requireAllScopes(viewer, 'A login link');
+  const asked = {
+    userId: viewer.userId,
+    kind: 'login-link',
+    now: deps.now(),
+    seconds: LINK_SECONDS,
+  } as const;
   return deps.database.run((em) => openSession(em, asked));
 }
 
@@ -27,9 +30,16 @@ export async function redeemLoginLink(deps: Deps, token: string): Promise<Opened
   return deps.database.transact(async (em) => {
     const taken = await takeSession(em, { kind: 'login-link', tokenHash: hashSecret(token), now });
     if (taken === undefined) {
-      throw new AppError('invalid-credentials', { detail: 'This link was used before or has run out.' });
+      throw new AppError('invalid-credentials', {
+        detail: 'This link was used before or has run out.',
+      });
     }
-    return openSession(em, { userId: taken.userId, kind: 'browser', now, seconds: SESSION_SECONDS });
+    return openSession(em, {
+      userId: taken.userId,
+      kind: 'browser',
+      now,
+      seconds: SESSION_SECONDS,
+    });
   });
 }
 

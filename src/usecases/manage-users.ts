@@ -1,5 +1,12 @@
 import { deleteSessionsOfUser } from '../db/sessions.ts';
-import { findUserByEmail, insertUser, listUsers, setPasswordHash, setUserRole, type UserRecord } from '../db/users.ts';
+import {
+  findUserByEmail,
+  insertUser,
+  listUsers,
+  setPasswordHash,
+  setUserRole,
+  type UserRecord,
+} from '../db/users.ts';
 import { AppError } from '../domain/errors.ts';
 import type { Role } from '../domain/video.ts';
 import { type ApiKeyRequest, createApiKeyFor } from './api-keys.ts';
@@ -24,7 +31,8 @@ export function createUserAdministration(deps: Deps): UserAdministration {
   const { database, passwords } = deps;
   const requireUser = async (email: string): Promise<UserRecord> => {
     const user = await database.run((em) => findUserByEmail(em, email));
-    if (user === undefined) throw new AppError('user-not-found', { detail: `There is no user ${email}.` });
+    if (user === undefined)
+      throw new AppError('user-not-found', { detail: `There is no user ${email}.` });
     return user;
   };
   return {

@@ -1,6 +1,11 @@
 import { randomBytes } from 'node:crypto';
 import type { EntityManager } from '../db/orm.ts';
-import { deleteExpiredSessions, insertSession, type SessionKind, takeSession } from '../db/sessions.ts';
+import {
+  deleteExpiredSessions,
+  insertSession,
+  type SessionKind,
+  takeSession,
+} from '../db/sessions.ts';
 import { hashSecret } from './api-key-format.ts';
 import type { UseCaseDeps } from './deps.ts';
 
@@ -21,12 +26,20 @@ export async function openSession(
   const token = randomBytes(32).toString('base64url');
   const expiresAt = new Date(session.now.getTime() + session.seconds * 1000);
   await deleteExpiredSessions(em, session.now);
-  await insertSession(em, { userId: session.userId, kind: session.kind, tokenHash: hashSecret(token), expiresAt });
+  await insertSession(em, {
+    userId: session.userId,
+    kind: session.kind,
+    tokenHash: hashSecret(token),
+    expiresAt,
+  });
   return { token, expiresAt };
 }
 
 /** Logs a browser out. Nothing happens when it was not logged in. */
-export async function closeSession(deps: Pick<UseCaseDeps, 'database' | 'now'>, token: string): Promise<void> {
+export async function closeSession(
+  deps: Pick<UseCaseDeps, 'database' | 'now'>,
+  token: string,
+): Promise<void> {
   await deps.database.run((em) =>
     takeSession(em, { kind: 'browser', tokenHash: hashSecret(token), now: deps.now() }),
   );

@@ -42,7 +42,8 @@ function createTurnstile(): <T>(work: () => Promise<T>) => Promise<T> {
   let running = 0;
   return async (work) => {
     if (running >= AT_ONCE) {
-      if (waiting.length >= MAX_WAITING) throw new AppError('rate-limited', { retryAfterSeconds: 2 });
+      if (waiting.length >= MAX_WAITING)
+        throw new AppError('rate-limited', { retryAfterSeconds: 2 });
       await new Promise<void>((proceed) => waiting.push(proceed));
     } else running += 1;
     try {

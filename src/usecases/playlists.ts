@@ -47,7 +47,11 @@ export async function createPlaylist(
 }
 
 /** @throws `playlist-not-found` */
-export async function getPlaylist(deps: Deps, viewer: Viewer, id: number): Promise<PlaylistWithItems> {
+export async function getPlaylist(
+  deps: Deps,
+  viewer: Viewer,
+  id: number,
+): Promise<PlaylistWithItems> {
   return deps.database.run((em) => requirePlaylist(em, viewer, id));
 }
 
@@ -79,7 +83,8 @@ export async function addPlaylistItem(
   item: { videoId: number; position?: number | undefined },
 ): Promise<PlaylistWithItems> {
   return reorder(deps, viewer, id, (videoIds) => {
-    if (videoIds.includes(item.videoId)) refuse('videoId', 'The video is in this playlist already.');
+    if (videoIds.includes(item.videoId))
+      refuse('videoId', 'The video is in this playlist already.');
     return videoIds.toSpliced(item.position ?? videoIds.length, 0, item.videoId);
   });
 }
@@ -113,7 +118,8 @@ export async function replacePlaylistItems(
   id: number,
   videoIds: readonly number[],
 ): Promise<PlaylistWithItems> {
-  if (new Set(videoIds).size !== videoIds.length) refuse('videoIds', 'A video can be in a playlist only once.');
+  if (new Set(videoIds).size !== videoIds.length)
+    refuse('videoIds', 'A video can be in a playlist only once.');
   return reorder(deps, viewer, id, () => videoIds);
 }
 
@@ -128,7 +134,8 @@ async function reorder(
     if (!(await lockPlaylist(em, id, viewer.userId))) throw new AppError('playlist-not-found');
     const before = (await listPlaylistItems(em, id)).map((item) => item.videoId);
     const after = change(before);
-    if (after.length > MAX_PLAYLIST_ITEMS) refuse('videoId', `A playlist holds at most ${MAX_PLAYLIST_ITEMS} videos.`);
+    if (after.length > MAX_PLAYLIST_ITEMS)
+      refuse('videoId', `A playlist holds at most ${MAX_PLAYLIST_ITEMS} videos.`);
     const added = after.filter((videoId) => !before.includes(videoId));
     const owned = added.length === 0 ? [] : await filterOwnedVideos(em, added, viewer.userId);
     if (added.some((videoId) => !owned.includes(videoId))) throw new AppError('video-not-found');
@@ -137,7 +144,11 @@ async function reorder(
   });
 }
 
-async function requirePlaylist(em: EntityManager, viewer: Viewer, id: number): Promise<PlaylistWithItems> {
+async function requirePlaylist(
+  em: EntityManager,
+  viewer: Viewer,
+  id: number,
+): Promise<PlaylistWithItems> {
   const playlist = await findPlaylist(em, id, viewer.userId);
   if (playlist === undefined) throw new AppError('playlist-not-found');
   return { ...playlist, items: await listPlaylistItems(em, id) };

@@ -1,4 +1,7 @@
-import type { RunRecord, StreamRecord, VideoFacts, VideoRecord } from '../db/videos.ts';
+import type { StreamRecord } from '../db/published.ts';
+import type { RunRecord } from '../db/run-views.ts';
+import type { VideoFacts } from '../db/video-facts.ts';
+import type { VideoRecord } from '../db/videos.ts';
 import type { Failure } from '../domain/failure.ts';
 import { processWorkflowId, type VideoId } from '../domain/ids.ts';
 import { QUALITIES, type Quality, type Stage } from '../domain/video.ts';
@@ -90,7 +93,17 @@ function presentStreams(videoId: VideoId, streams: readonly StreamRecord[]) {
     const stream = streams.find(({ output }) => output === quality);
     if (stream === undefined) return [];
     const { widthPx, heightPx, bitrateBps, sizeBytes, codecs } = stream;
-    return [{ quality, widthPx, heightPx, bitrateBps, sizeBytes, codecs, url: streamUrl(videoId, quality) }];
+    return [
+      {
+        quality,
+        widthPx,
+        heightPx,
+        bitrateBps,
+        sizeBytes,
+        codecs,
+        url: streamUrl(videoId, quality),
+      },
+    ];
   });
 }
 

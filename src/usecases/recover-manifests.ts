@@ -59,12 +59,18 @@ async function recoverOne(deps: RecoverManifestsDeps, name: string): Promise<key
   const original = await store.stat(originalKey(name));
   if (original === undefined) {
     await manifests.remove(name);
-    logger.error({ storedName: name, ownerId: manifest.ownerId }, 'the original of an upload is gone; its manifest was removed');
+    logger.error(
+      { storedName: name, ownerId: manifest.ownerId },
+      'the original of an upload is gone; its manifest was removed',
+    );
     return 'dropped';
   }
   if (original.sizeBytes !== manifest.originalSizeBytes) {
     await manifests.setAside(name);
-    logger.error({ storedName: name, sizeBytes: original.sizeBytes }, 'the original of an upload has another size; its manifest was set aside');
+    logger.error(
+      { storedName: name, sizeBytes: original.sizeBytes },
+      'the original of an upload has another size; its manifest was set aside',
+    );
     return 'dropped';
   }
   await registerUpload(deps, manifest);

@@ -28,7 +28,10 @@ export interface RegisterUploadDeps {
  * A run that cannot be started now is started later, and no reason to fail.
  * @throws `database-unavailable`; the manifest then stays
  */
-export async function registerUpload(deps: RegisterUploadDeps, manifest: UploadManifest): Promise<VideoId> {
+export async function registerUpload(
+  deps: RegisterUploadDeps,
+  manifest: UploadManifest,
+): Promise<VideoId> {
   const { database, manifests, workflows, logger } = deps;
   const videoId = await database.run(async (em) => {
     const { categoryId } = manifest;
@@ -36,7 +39,8 @@ export async function registerUpload(deps: RegisterUploadDeps, manifest: UploadM
     const inserted = await insertVideo(em, isGone ? { ...manifest, categoryId: null } : manifest);
     return inserted ?? (await findVideoIdByStoredName(em, manifest.storedName));
   });
-  if (videoId === undefined) throw new Error(`the row of ${manifest.storedName} was there and is not`);
+  if (videoId === undefined)
+    throw new Error(`the row of ${manifest.storedName} was there and is not`);
   deps.crashPoint?.('row-inserted');
 
   try {

@@ -10,7 +10,11 @@ import { isAdmin, type Viewer } from './viewer.ts';
  * Another member's video and a deleted one answer exactly like one that never was.
  * @throws `video-not-found`
  */
-export async function requireVideo(em: EntityManager, videoId: VideoId, viewer: Viewer): Promise<VideoRecord> {
+export async function requireVideo(
+  em: EntityManager,
+  videoId: VideoId,
+  viewer: Viewer,
+): Promise<VideoRecord> {
   const video = await findVideo(em, videoId);
   if (video === undefined || !(video.ownerId === viewer.userId || isAdmin(viewer))) {
     throw new AppError('video-not-found');

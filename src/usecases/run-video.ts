@@ -1,4 +1,6 @@
-import { gatherVideoFacts, type RunRecord, type VideoRecord } from '../db/videos.ts';
+import type { RunRecord } from '../db/run-views.ts';
+import { gatherVideoFacts } from '../db/video-facts.ts';
+import type { VideoRecord } from '../db/videos.ts';
 import { AppError } from '../domain/errors.ts';
 import type { RunIdentity, VideoId } from '../domain/ids.ts';
 import type { Profile } from '../domain/video.ts';
@@ -19,7 +21,11 @@ export interface RunRequest {
  * Asks the active run to stop; it ends by itself, as `cancelled`.
  * @throws `video-not-found`, `already-completed`, `no-active-run`, `temporal-unavailable`
  */
-export async function cancelVideo(deps: Deps, viewer: Viewer, videoId: VideoId): Promise<RunIdentity> {
+export async function cancelVideo(
+  deps: Deps,
+  viewer: Viewer,
+  videoId: VideoId,
+): Promise<RunIdentity> {
   const { video, run } = await look(deps, viewer, videoId);
   if (run?.state !== 'active') {
     throw new AppError(video.status === 'completed' ? 'already-completed' : 'no-active-run');

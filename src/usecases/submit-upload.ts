@@ -5,7 +5,12 @@ import { sanitizeFileName, storedName } from '../domain/stored-name.ts';
 import type { Priority, Profile } from '../domain/video.ts';
 import type { ObjectSink, ObjectStore } from '../storage/object-store.ts';
 import { requireCategoryField } from './categories.ts';
-import { type RegisterUploadDeps, registerUpload, type UploadManifest, writeManifest } from './register-upload.ts';
+import {
+  type RegisterUploadDeps,
+  registerUpload,
+  type UploadManifest,
+  writeManifest,
+} from './register-upload.ts';
 import { type Container, SNIFF_BYTES, sniffContainer } from './sniff-container.ts';
 import type { Viewer } from './viewer.ts';
 
@@ -87,11 +92,18 @@ function receiveUpload(deps: SubmitUploadDeps, live: Set<string>, viewer: Viewer
   };
 
   /** Until the manifest is on disk the upload can still be taken back. */
-  const keep = async (manifest: Omit<UploadManifest, 'originalSizeBytes' | 'originalSha256'>, sink: ObjectSink) => {
+  const keep = async (
+    manifest: Omit<UploadManifest, 'originalSizeBytes' | 'originalSha256'>,
+    sink: ObjectSink,
+  ) => {
     const key = originalKey(manifest.storedName);
     const stored = await sink.commit(key, { contentType: manifest.originalContentType });
     deps.crashPoint?.('original-stored');
-    const whole = { ...manifest, originalSizeBytes: stored.sizeBytes, originalSha256: stored.sha256 };
+    const whole = {
+      ...manifest,
+      originalSizeBytes: stored.sizeBytes,
+      originalSha256: stored.sha256,
+    };
     try {
       await manifests.write(manifest.storedName, writeManifest(whole));
     } catch (error) {
@@ -115,7 +127,8 @@ function receiveUpload(deps: SubmitUploadDeps, live: Set<string>, viewer: Viewer
       if (sizeBytes === 0) throw new AppError('upload-file-empty');
       const { sink, container } = opened ?? (await open());
       const { categoryId } = details;
-      if (categoryId !== null) await deps.database.run((em) => requireCategoryField(em, categoryId, 'category'));
+      if (categoryId !== null)
+        await deps.database.run((em) => requireCategoryField(em, categoryId, 'category'));
       const createdAt = deps.now();
       const name = storedName(createdAt, deps.randomName(), container.extension);
       const originalFileName = sanitizeFileName(fileName);
@@ -149,12 +162,16 @@ function receiveUpload(deps: SubmitUploadDeps, live: Set<string>, viewer: Viewer
 
 /** The same sentence wherever a size is refused. */
 export function tooLarge(maxUploadBytes: number): AppError {
-  return new AppError('upload-too-large', { detail: `This server takes files of up to ${maxUploadBytes} bytes.`, maxUploadBytes });
+  return new AppError('upload-too-large', {
+    detail: `This server takes files of up to ${maxUploadBytes} bytes.`,
+    maxUploadBytes,
+  });
 }
 
 function keptForLater(error: unknown): never {
   if (!(error instanceof AppError) || error.code !== 'database-unavailable') throw error;
-  const detail = 'The file arrived and is kept; the video appears once the database is back. There is no need to send it again.';
+  const detail =
+    'The file arrived and is kept; the video appears once the database is back. There is no need to send it again.';
   throw new AppError('database-unavailable', { detail }, { cause: error });
 }
 

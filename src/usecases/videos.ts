@@ -1,7 +1,7 @@
 import type { EntityManager } from '../db/orm.ts';
+import { listActiveRuns } from '../db/run-views.ts';
+import { gatherVideoFacts } from '../db/video-facts.ts';
 import {
-  gatherVideoFacts,
-  listActiveRuns,
   listVideos,
   markVideoDeleted,
   updateVideo,
@@ -26,7 +26,9 @@ export async function getVideo(
   viewer: Viewer,
   videoId: VideoId,
 ): Promise<VideoView> {
-  return deps.database.run(async (em) => viewOf(em, await requireVideo(em, videoId, viewer), deps.now()));
+  return deps.database.run(async (em) =>
+    viewOf(em, await requireVideo(em, videoId, viewer), deps.now()),
+  );
 }
 
 /**
@@ -38,8 +40,12 @@ export async function listVisibleVideos(
   viewer: Viewer,
   { limit, ...filter }: VideoFilter & { readonly limit: number },
 ): Promise<Page<VideoView>> {
-  const mayAskFor = filter.ownerId === undefined || filter.ownerId === viewer.userId || isAdmin(viewer);
-  if (!mayAskFor) throw new AppError('permission-denied', { detail: 'Only administrators see the videos of others.' });
+  const mayAskFor =
+    filter.ownerId === undefined || filter.ownerId === viewer.userId || isAdmin(viewer);
+  if (!mayAskFor)
+    throw new AppError('permission-denied', {
+      detail: 'Only administrators see the videos of others.',
+    });
   const ownerId = isAdmin(viewer) ? filter.ownerId : viewer.userId;
   return deps.database.run(async (em) => {
     const rows = await listVideos(em, { ...filter, ownerId }, limit + 1);
@@ -58,8 +64,10 @@ export async function changeVideo(
 ): Promise<VideoView> {
   return deps.database.run(async (em) => {
     await requireVideo(em, videoId, viewer);
-    if (visibility !== undefined && visibility !== 'private') throw new AppError('visibility-not-available');
-    if (typeof changes.categoryId === 'number') await requireCategoryField(em, changes.categoryId, 'categoryId');
+    if (visibility !== undefined && visibility !== 'private')
+      throw new AppError('visibility-not-available');
+    if (typeof changes.categoryId === 'number')
+      await requireCategoryField(em, changes.categoryId, 'categoryId');
     await updateVideo(em, videoId, changes);
     return viewOf(em, await requireVideo(em, videoId, viewer), deps.now());
   });
@@ -101,7 +109,9 @@ export async function listQueue(
   deps: Pick<Deps, 'database' | 'now'>,
   viewer: Viewer,
 ): Promise<readonly QueueEntryView[]> {
-  const entries = await deps.database.run((em) => listActiveRuns(em, isAdmin(viewer) ? undefined : viewer.userId));
+  const entries = await deps.database.run((em) =>
+    listActiveRuns(em, isAdmin(viewer) ? undefined : viewer.userId),
+  );
   return entries.map(({ run, title, ownerId }) => ({
     videoId: run.videoId,
     title,

@@ -25,7 +25,17 @@ export function requireAdmin(viewer: Viewer): void {
 /** @throws `permission-denied` */
 export function requireScope(viewer: Viewer, scope: Scope): void {
   if (viewer.scopes.includes(scope)) return;
-  throw new AppError('permission-denied', { detail: `This API key does not have the scope \`${scope}\`.` });
+  throw new AppError('permission-denied', {
+    detail: `This API key does not have the scope \`${scope}\`.`,
+  });
+}
+
+/** Refuses a narrowed key where what it would get could do more than the key. @throws `permission-denied` */
+export function requireAllScopes(viewer: Viewer, what: string): void {
+  if (scopesOf(viewer.role).every((scope) => viewer.scopes.includes(scope))) return;
+  throw new AppError('permission-denied', {
+    detail: `${what} needs an API key with all scopes of its user.`,
+  });
 }
 
 /** Everything a user of this role may do. */

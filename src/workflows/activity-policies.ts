@@ -24,6 +24,7 @@ const HEARTBEAT = '20 seconds';
 
 const awaited = { cancellationType: 'WAIT_CANCELLATION_COMPLETED' } as const;
 const databaseRetry = { initialInterval: '1 second', backoffCoefficient: 2, maximumInterval: '30 seconds' } as const;
+const cleanUpRetry = { initialInterval: '5 seconds', backoffCoefficient: 2, maximumInterval: '5 minutes' } as const;
 const toolRetry = { initialInterval: '5 seconds', backoffCoefficient: 2, maximumInterval: '60 seconds' } as const;
 
 /** Database and state: short, so a lost worker is noticed soon; a ten-minute outage of the database must fail nothing. */
@@ -40,11 +41,11 @@ export const cleanUpPolicy: ActivityPolicy = {
   taskQueue: TASK_QUEUES.orchestration,
   startToCloseTimeout: '60 seconds',
   heartbeatTimeout: HEARTBEAT,
-  retry: { initialInterval: '5 seconds', backoffCoefficient: 2, maximumInterval: '5 minutes', maximumAttempts: 10 },
+  retry: { ...cleanUpRetry, maximumAttempts: 10 },
 };
 
 /** Removal of a deleted video: like clean-up, but it never gives up, since its row goes last. */
-export const removalPolicy: ActivityPolicy = { ...cleanUpPolicy, retry: { ...cleanUpPolicy.retry, maximumAttempts: 0 } };
+export const removalPolicy: ActivityPolicy = { ...cleanUpPolicy, retry: cleanUpRetry };
 
 /** Fetch and probe, on a queue of its own. */
 export function intakePolicy(input: PolicyInput): ActivityPolicy {

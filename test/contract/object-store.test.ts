@@ -1,5 +1,15 @@
 import { createHash, randomBytes, randomUUID } from 'node:crypto';
-import { link, mkdir, mkdtemp, readdir, readFile, rm, symlink, unlink, writeFile } from 'node:fs/promises';
+import {
+  link,
+  mkdir,
+  mkdtemp,
+  readdir,
+  readFile,
+  rm,
+  symlink,
+  unlink,
+  writeFile,
+} from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
@@ -21,7 +31,8 @@ const sha256 = (bytes: Uint8Array) => createHash('sha256').update(bytes).digest(
 const newKey = () => `videos/work/1/${randomUUID()}.bin`;
 
 async function* chunksOf(bytes: Buffer, size = 100_000): AsyncGenerator<Buffer> {
-  for (let start = 0; start < bytes.length; start += size) yield bytes.subarray(start, start + size);
+  for (let start = 0; start < bytes.length; start += size)
+    yield bytes.subarray(start, start + size);
 }
 
 async function collect(source: AsyncIterable<Uint8Array>): Promise<Buffer> {
@@ -49,7 +60,10 @@ describe.each(STORES)('object store: %s', (_name, open) => {
     const key = newKey();
     const bytes = randomBytes(size);
 
-    expect(await store.put(key, chunksOf(bytes))).toEqual({ sizeBytes: size, sha256: sha256(bytes) });
+    expect(await store.put(key, chunksOf(bytes))).toEqual({
+      sizeBytes: size,
+      sha256: sha256(bytes),
+    });
     expect((await collect(store.read(key))).equals(bytes)).toBe(true);
     const facts = await store.stat(key);
     expect(facts?.sizeBytes).toBe(size);
@@ -61,7 +75,13 @@ describe.each(STORES)('object store: %s', (_name, open) => {
     const bytes = randomBytes(2_000_000);
     await store.put(key, chunksOf(bytes));
 
-    for (const [start, end] of [[0, 0], [5, 5], [65_535, 65_536], [1, 1_999_998], [1_999_999, 1_999_999]] as const) {
+    for (const [start, end] of [
+      [0, 0],
+      [5, 5],
+      [65_535, 65_536],
+      [1, 1_999_998],
+      [1_999_999, 1_999_999],
+    ] as const) {
       const part = await collect(store.read(key, { start, end }));
       expect(part.equals(bytes.subarray(start, end + 1))).toBe(true);
     }
@@ -81,13 +101,17 @@ describe.each(STORES)('object store: %s', (_name, open) => {
     expect(await store.stat(key)).toBeUndefined();
     await expect(collect(store.read(key))).rejects.toEqual(failing('storage-object-missing'));
     await expect(store.link(key, newKey())).rejects.toEqual(failing('storage-object-missing'));
-    await expect(store.fetchToFile(key, join(folder, randomUUID()))).rejects.toEqual(failing('storage-object-missing'));
+    await expect(store.fetchToFile(key, join(folder, randomUUID()))).rejects.toEqual(
+      failing('storage-object-missing'),
+    );
   });
 
   it('fails with storage-object-missing when an object ends before the range', async () => {
     const key = newKey();
     await store.put(key, chunksOf(randomBytes(1000)));
-    await expect(collect(store.read(key, { start: 0, end: 1000 }))).rejects.toEqual(failing('storage-object-missing'));
+    await expect(collect(store.read(key, { start: 0, end: 1000 }))).rejects.toEqual(
+      failing('storage-object-missing'),
+    );
   });
 
   it('takes the same bytes under the same key twice, and refuses others', async () => {
@@ -96,7 +120,9 @@ describe.each(STORES)('object store: %s', (_name, open) => {
     await store.put(key, chunksOf(bytes));
 
     await store.put(key, chunksOf(bytes));
-    await expect(store.put(key, chunksOf(randomBytes(5000)))).rejects.toEqual(failing('storage-object-exists'));
+    await expect(store.put(key, chunksOf(randomBytes(5000)))).rejects.toEqual(
+      failing('storage-object-exists'),
+    );
     const other = join(folder, randomUUID());
     await writeFile(other, 'other bytes');
     await expect(store.putFile(key, other)).rejects.toEqual(failing('storage-object-exists'));
@@ -105,21 +131,35 @@ describe.each(STORES)('object store: %s', (_name, open) => {
 
   it('lets one of two writers of a key win', async () => {
     const key = newKey();
-    const results = await Promise.allSettled([1, 2, 3].map(() => store.put(key, chunksOf(randomBytes(300_000)))));
+    const results = await Promise.allSettled(
+      [1, 2, 3].map(() => store.put(key, chunksOf(randomBytes(300_000)))),
+    );
     const won = results.filter((result) => result.status === 'fulfilled');
     expect(won).toHaveLength(1);
     expect(sha256(await collect(store.read(key)))).toBe(won[0]?.value.sha256);
   });
 
-  it.each(['', '/etc/passwd', '../x', 'videos/../../x', 'videos//x', 'videos/./x', 'a\0b', '.incoming/x', 'videos/.x', 'x/', 'a\\b', 'x'.repeat(2000)])(
-    'refuses the key %j',
-    async (key) => {
-      await expect(store.put(key, chunksOf(Buffer.from('x')))).rejects.toEqual(failing('internal-error'));
-      await expect(store.stat(key)).rejects.toEqual(failing('internal-error'));
-      await expect(collect(store.read(key))).rejects.toEqual(failing('internal-error'));
-      await expect(store.delete([key])).rejects.toEqual(failing('internal-error'));
-    },
-  );
+  it.each([
+    '',
+    '/etc/passwd',
+    '../x',
+    'videos/../../x',
+    'videos//x',
+    'videos/./x',
+    'a\0b',
+    '.incoming/x',
+    'videos/.x',
+    'x/',
+    'a\\b',
+    'x'.repeat(2000),
+  ])('refuses the key %j', async (key) => {
+    await expect(store.put(key, chunksOf(Buffer.from('x')))).rejects.toEqual(
+      failing('internal-error'),
+    );
+    await expect(store.stat(key)).rejects.toEqual(failing('internal-error'));
+    await expect(collect(store.read(key))).rejects.toEqual(failing('internal-error'));
+    await expect(store.delete([key])).rejects.toEqual(failing('internal-error'));
+  });
 
   it('stores a file, brings it back, and gives it a second name', async () => {
     const bytes = randomBytes(700_000);
@@ -137,7 +177,9 @@ describe.each(STORES)('object store: %s', (_name, open) => {
     await store.fetchToFile(second, fetched);
 
     expect((await readFile(fetched)).equals(bytes)).toBe(true);
-    await expect(store.fetchToFile(second, fetched)).rejects.toEqual(failing('storage-unavailable'));
+    await expect(store.fetchToFile(second, fetched)).rejects.toEqual(
+      failing('storage-unavailable'),
+    );
   });
 
   it('shows nothing of a sink before commit, all of it after', async () => {
@@ -161,7 +203,9 @@ describe.each(STORES)('object store: %s', (_name, open) => {
     await sink.commit(key);
 
     const read = await collect(store.read(key));
-    expect(Array.from({ length: 100 }, (_, i) => read[i * 10_000 + 5])).toEqual(Array.from({ length: 100 }, (_, i) => i));
+    expect(Array.from({ length: 100 }, (_, i) => read[i * 10_000 + 5])).toEqual(
+      Array.from({ length: 100 }, (_, i) => i),
+    );
   });
 
   it('leaves nothing after an abort or a source that fails', async () => {
@@ -191,7 +235,13 @@ describe.each(STORES)('object store: %s', (_name, open) => {
 
   it('lists by prefix in the order of keys', async () => {
     const base = `videos/list-${randomUUID()}`;
-    const keys = [`${base}/a-b.bin`, `${base}/a.bin`, `${base}/a/1.bin`, `${base}/a/2.bin`, `${base}/b.bin`];
+    const keys = [
+      `${base}/a-b.bin`,
+      `${base}/a.bin`,
+      `${base}/a/1.bin`,
+      `${base}/a/2.bin`,
+      `${base}/b.bin`,
+    ];
     for (const key of keys.toReversed()) await store.put(key, chunksOf(Buffer.from(key)));
 
     expect(await keysOf(store, `${base}/`)).toEqual(keys.toSorted());
@@ -233,7 +283,8 @@ describe.each(STORES)('object store: %s', (_name, open) => {
       for await (const chunk of store.read(key)) if (chunk.length > 0) break;
       const stop = new AbortController();
       const aborted = (async () => {
-        for await (const chunk of store.read(key, undefined, stop.signal)) if (chunk.length > 0) stop.abort();
+        for await (const chunk of store.read(key, undefined, stop.signal))
+          if (chunk.length > 0) stop.abort();
       })();
       await expect(aborted).rejects.toThrow(/abort/);
       await collect(store.read(key, { start: 0, end: 2_000_000 })).catch(() => undefined);
@@ -260,10 +311,18 @@ describe('local store', () => {
     await symlink(outside, join(root, 'videos'));
     await symlink(join(outside, 'secret.bin'), join(root, 'direct.bin'));
 
-    await expect(collect(store.read('videos/secret.bin'))).rejects.toEqual(failing('storage-unavailable'));
-    await expect(store.put('videos/new.bin', chunksOf(Buffer.from('x')))).rejects.toEqual(failing('storage-unavailable'));
-    await expect(store.put('videos/a/b/new.bin', chunksOf(Buffer.from('x')))).rejects.toEqual(failing('storage-unavailable'));
-    await expect(store.delete(['videos/secret.bin'])).rejects.toEqual(failing('storage-unavailable'));
+    await expect(collect(store.read('videos/secret.bin'))).rejects.toEqual(
+      failing('storage-unavailable'),
+    );
+    await expect(store.put('videos/new.bin', chunksOf(Buffer.from('x')))).rejects.toEqual(
+      failing('storage-unavailable'),
+    );
+    await expect(store.put('videos/a/b/new.bin', chunksOf(Buffer.from('x')))).rejects.toEqual(
+      failing('storage-unavailable'),
+    );
+    await expect(store.delete(['videos/secret.bin'])).rejects.toEqual(
+      failing('storage-unavailable'),
+    );
     await expect(collect(store.read('direct.bin'))).rejects.toEqual(failing('storage-unavailable'));
     expect(await store.stat('direct.bin')).toBeUndefined();
     expect(await readdir(outside)).toEqual(['secret.bin']);
@@ -275,12 +334,20 @@ describe('local store', () => {
     await sink.write(randomBytes(300_000));
     const [mine] = await readdir(join(root, '.incoming'));
     const host = mine?.split('-')[0] ?? '';
-    await writeFile(join(root, '.incoming', `${host}-4194000-12345-aa.part`), 'of a process that is gone');
-    await writeFile(join(root, '.incoming', `${host}-${process.pid}-1-aa.part`), 'of an earlier process with our pid');
+    await writeFile(
+      join(root, '.incoming', `${host}-4194000-12345-aa.part`),
+      'of a process that is gone',
+    );
+    await writeFile(
+      join(root, '.incoming', `${host}-${process.pid}-1-aa.part`),
+      'of an earlier process with our pid',
+    );
     await writeFile(join(root, '.incoming', 'ffffffff-1-1-aa.part'), 'of another host');
 
     expect(await store.sweepIncoming()).toBe(2);
-    expect((await readdir(join(root, '.incoming'))).toSorted()).toEqual([mine, 'ffffffff-1-1-aa.part'].toSorted());
+    expect(new Set(await readdir(join(root, '.incoming')))).toEqual(
+      new Set([mine, 'ffffffff-1-1-aa.part']),
+    );
     await sink.commit('videos/work/1/kept.bin');
     expect(await store.stat('videos/work/1/kept.bin')).toMatchObject({ sizeBytes: 300_000 });
   });

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { Hono } from 'hono';
+import { createApp } from '../../src/api/app.ts';
 import type { AppEnv } from '../../src/api/app-env.ts';
 import { insertComment } from '../../src/db/comments.ts';
 import type { VideoId } from '../../src/domain/ids.ts';
@@ -16,12 +17,16 @@ beforeAll(async () => {
   api = await createTestApi();
   [owner, other, admin] = [await api.addUser(), await api.addUser(), await api.addUser('admin')];
   videoId = await api.addVideo(owner, { title: 'Private' });
-  commentId = await api.db.database.run((em) => insertComment(em, { videoId, authorId: owner.id, text: 'mine' }));
+  commentId = await api.db.database.run((em) =>
+    insertComment(em, { videoId, authorId: owner.id, text: 'mine' }),
+  );
 });
 afterAll(() => api.close());
 
 /** Every operation of the description, with an address that is really there. */
-async function describedOperations(): Promise<{ method: string; path: string; needsLogin: boolean }[]> {
+async function describedOperations(): Promise<
+  { method: string; path: string; needsLogin: boolean }[]
+> {
   const { body } = await api.ask('GET', '/openapi.json');
   const paths: Record<string, Record<string, { security?: unknown[] }>> = body.paths;
   return Object.entries(paths).flatMap(([template, operations]) =>
@@ -59,10 +64,29 @@ describe('without a login', () => {
   });
 
   it('nothing under /videos answers, described or not', async () => {
-    const paths = ['/videos', '/videos/nothing', `/videos/${videoId}/v1/720p.mp4`, '/videos/stream/1/720p', '/videos//1'];
+    const paths = [
+      '/videos',
+      '/videos/nothing',
+      `/videos/${videoId}/v1/720p.mp4`,
+      '/videos/stream/1/720p',
+      '/videos//1',
+    ];
     for (const path of [...paths, '/videos/../videos', '/%76ideos']) {
-      for (const method of ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS', 'PROPFIND']) {
-        expect({ method, path, status: (await api.ask(method, path)).status }).toEqual({ method, path, status: 401 });
+      for (const method of [
+        'GET',
+        'HEAD',
+        'POST',
+        'PUT',
+        'PATCH',
+        'DELETE',
+        'OPTIONS',
+        'PROPFIND',
+      ]) {
+        expect({ method, path, status: (await api.ask(method, path)).status }).toEqual({
+          method,
+          path,
+          status: 401,
+        });
       }
     }
   });
@@ -88,7 +112,11 @@ describe('without a login', () => {
 describe("another member's video", () => {
   it('answers exactly like one that is not there, and nothing is done', async () => {
     const missing = 2_000_000_000;
-    const bodies: Record<string, unknown> = { title: 'taken over', text: 'hello', profile: 'ladder' };
+    const bodies: Record<string, unknown> = {
+      title: 'taken over',
+      text: 'hello',
+      profile: 'ladder',
+    };
     const operations = (await describedOperations()).filter(
       ({ path }) => path.startsWith(`/videos/${videoId}`) && !path.includes('thumbnails'),
     );
@@ -96,7 +124,10 @@ describe("another member's video", () => {
     for (const { method, path } of operations) {
       const json = jsonFor(method, path, bodies);
       const foreign = await api.ask(method, path, { as: other, json });
-      const absent = await api.ask(method, path.replace(`/${videoId}`, `/${missing}`), { as: other, json });
+      const absent = await api.ask(method, path.replace(`/${videoId}`, `/${missing}`), {
+        as: other,
+        json,
+      });
       expect(withoutAddress(foreign.text)).toBe(withoutAddress(absent.text));
       expect({ method, path, status: foreign.status, code: problemCode(foreign) }).toEqual({
         method,
@@ -108,22 +139,33 @@ describe("another member's video", () => {
     }
     const still = await api.ask('GET', `/videos/${videoId}`, { as: owner });
     expect(still.body.title).toBe('Private');
-    expect((await api.ask('GET', `/videos/${videoId}/comments`, { as: owner })).body.data).toHaveLength(1);
-    expect([...api.workflows.runs, ...api.workflows.cancelled, ...api.workflows.deleted]).toEqual([]);
+    expect(
+      (await api.ask('GET', `/videos/${videoId}/comments`, { as: owner })).body.data,
+    ).toHaveLength(1);
+    expect([...api.workflows.runs, ...api.workflows.cancelled, ...api.workflows.deleted]).toEqual(
+      [],
+    );
   });
 
   it('is not in lists, queues or playlists of others', async () => {
     expect((await api.ask('GET', '/videos', { as: other })).body.data).toEqual([]);
-    expect(problemCode(await api.ask('GET', `/videos?ownerId=${owner.id}`, { as: other }))).toBe('permission-denied');
+    expect(problemCode(await api.ask('GET', `/videos?ownerId=${owner.id}`, { as: other }))).toBe(
+      'permission-denied',
+    );
     const playlist = await api.ask('POST', '/playlists', { as: other, json: { title: 'theirs' } });
-    const added = await api.ask('POST', `/playlists/${playlist.body.id}/items`, { as: other, json: { videoId } });
+    const added = await api.ask('POST', `/playlists/${playlist.body.id}/items`, {
+      as: other,
+      json: { videoId },
+    });
     expect(problemCode(added)).toBe('video-not-found');
   });
 
   it('is open to an administrator, but not to an administrator’s key without that scope', async () => {
     expect((await api.ask('GET', `/videos/${videoId}`, { as: admin })).status).toBe(200);
     const narrow = await api.addKey(admin, 'admin', ['read', 'write']);
-    expect(problemCode(await api.ask('GET', `/videos/${videoId}`, { as: narrow }))).toBe('video-not-found');
+    expect(problemCode(await api.ask('GET', `/videos/${videoId}`, { as: narrow }))).toBe(
+      'video-not-found',
+    );
   });
 });
 
@@ -135,7 +177,10 @@ describe('API keys', () => {
     { case: 'empty', header: 'Bearer ' },
   ])('let nobody in when they are $case', async ({ header }) => {
     const answer = await api.ask('GET', '/videos', { headers: { Authorization: header } });
-    expect({ code: problemCode(answer), status: answer.status }).toEqual({ code: 'invalid-credentials', status: 401 });
+    expect({ code: problemCode(answer), status: answer.status }).toEqual({
+      code: 'invalid-credentials',
+      status: 401,
+    });
     expect(answer.headers.get('WWW-Authenticate')).toContain('Bearer');
   });
 
@@ -143,7 +188,10 @@ describe('API keys', () => {
     const made = await api.ask('POST', '/api-keys', { as: owner, json: { name: 'camera' } });
     expect(made.body).toMatchObject({ name: 'camera', scopes: ['read', 'write'], revokedAt: null });
     const { id, key } = made.body;
-    expect((await api.ask('GET', '/auth/me', { as: key })).body).toMatchObject({ id: owner.id, via: 'api-key' });
+    expect((await api.ask('GET', '/auth/me', { as: key })).body).toMatchObject({
+      id: owner.id,
+      via: 'api-key',
+    });
 
     const listed = await api.ask('GET', '/api-keys', { as: owner });
     expect(listed.body.data.map((each: { id: number }) => each.id)).toContain(id);
@@ -152,7 +200,9 @@ describe('API keys', () => {
     const stored = await api.db.sql('select secret_hash from api_keys where id = $1', [id]);
     expect(stored[0]?.['secret_hash']).toMatch(/^[0-9a-f]{64}$/);
 
-    expect(problemCode(await api.ask('DELETE', `/api-keys/${id}`, { as: other }))).toBe('api-key-not-found');
+    expect(problemCode(await api.ask('DELETE', `/api-keys/${id}`, { as: other }))).toBe(
+      'api-key-not-found',
+    );
     expect((await api.ask('DELETE', `/api-keys/${id}`, { as: owner })).status).toBe(204);
     expect((await api.ask('DELETE', `/api-keys/${id}`, { as: owner })).status).toBe(204);
     expect(problemCode(await api.ask('GET', '/auth/me', { as: key }))).toBe('invalid-credentials');
@@ -160,7 +210,9 @@ describe('API keys', () => {
 
   it('end at their time', async () => {
     const expiresAt = new Date(api.deps.now().getTime() + 60_000).toISOString();
-    const { key } = (await api.ask('POST', '/api-keys', { as: owner, json: { name: 'guest', expiresAt } })).body;
+    const { key } = (
+      await api.ask('POST', '/api-keys', { as: owner, json: { name: 'guest', expiresAt } })
+    ).body;
     expect((await api.ask('GET', '/auth/me', { as: key })).status).toBe(200);
     api.clock.advanceSeconds(61);
     expect(problemCode(await api.ask('GET', '/auth/me', { as: key }))).toBe('invalid-credentials');
@@ -169,24 +221,42 @@ describe('API keys', () => {
   it('do what their scopes say', async () => {
     const readOnly = await api.addKey(owner, 'member', ['read']);
     expect((await api.ask('GET', '/videos', { as: readOnly })).status).toBe(200);
-    expect(problemCode(await api.ask('DELETE', `/videos/${videoId}`, { as: readOnly }))).toBe('permission-denied');
-    expect(problemCode(await api.ask('POST', '/videos/upload/', { as: readOnly }))).toBe('permission-denied');
+    expect(problemCode(await api.ask('DELETE', `/videos/${videoId}`, { as: readOnly }))).toBe(
+      'permission-denied',
+    );
+    expect(problemCode(await api.ask('POST', '/videos/upload/', { as: readOnly }))).toBe(
+      'permission-denied',
+    );
     const writeOnly = await api.addKey(owner, 'member', ['write']);
-    expect(problemCode(await api.ask('GET', '/videos', { as: writeOnly }))).toBe('permission-denied');
+    expect(problemCode(await api.ask('GET', '/videos', { as: writeOnly }))).toBe(
+      'permission-denied',
+    );
   });
 
   it('never make more of themselves', async () => {
-    const asMember = await api.ask('POST', '/api-keys', { as: owner, json: { name: 'x', scopes: ['admin'] } });
+    const asMember = await api.ask('POST', '/api-keys', {
+      as: owner,
+      json: { name: 'x', scopes: ['admin'] },
+    });
     expect(problemCode(asMember)).toBe('permission-denied');
     const writeOnly = await api.addKey(owner, 'member', ['write']);
-    const widened = await api.ask('POST', '/api-keys', { as: writeOnly, json: { name: 'x', scopes: ['read'] } });
+    const widened = await api.ask('POST', '/api-keys', {
+      as: writeOnly,
+      json: { name: 'x', scopes: ['read'] },
+    });
     expect(problemCode(widened)).toBe('permission-denied');
-    expect(problemCode(await api.ask('POST', '/auth/login-links', { as: writeOnly }))).toBe('permission-denied');
+    expect(problemCode(await api.ask('POST', '/auth/login-links', { as: writeOnly }))).toBe(
+      'permission-denied',
+    );
   });
 
   it('note their last use at most once a minute', async () => {
-    const { id, key } = (await api.ask('POST', '/api-keys', { as: owner, json: { name: 'busy' } })).body;
-    const lastUsed = async (): Promise<unknown> => (await api.db.sql('select last_used_at from api_keys where id = $1', [id]))[0]?.['last_used_at'];
+    const { id, key } = (await api.ask('POST', '/api-keys', { as: owner, json: { name: 'busy' } }))
+      .body;
+    const lastUsed = async (): Promise<unknown> =>
+      (await api.db.sql('select last_used_at from api_keys where id = $1', [id]))[0]?.[
+        'last_used_at'
+      ];
     expect(await lastUsed()).toBeNull();
     await api.ask('GET', '/auth/me', { as: key });
     const first = await lastUsed();
@@ -212,7 +282,6 @@ it('routes that move bytes get the viewer of the login', async () => {
     seen.push(c.var.viewer.userId);
     return c.body(null, 204);
   });
-  const { createApp } = await import('../../src/api/app.ts');
   const app = createApp({ ...api.deps, uploadRoutes });
   const headers = { Authorization: `Bearer ${owner.key}` };
   await app.request('http://api.test/videos/upload/', { method: 'POST', headers });

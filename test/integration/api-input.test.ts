@@ -15,19 +15,37 @@ beforeAll(async () => {
 afterAll(() => api.close());
 
 describe('an id', () => {
-  it.each(['0', '-1', '1.5', 'abc', '2147483648', '99999999999999999999', '1e3', '0x10', '%00', '１', '1%20', 'null'])(
-    'that is %j is refused wherever it stands',
-    async (id) => {
-      for (const path of [`/videos/${id}`, `/videos/${id}/comments`, `/playlists/${id}`]) {
-        const answer = await api.ask('GET', path, { as: owner });
-        expect({ path, status: answer.status, code: problemCode(answer) }).toEqual({ path, status: 422, code: 'validation-failed' });
-        expect(answer.body.errors).toEqual([{ path: 'id', message: 'must be an integer from 1 to 2147483647' }]);
-      }
-    },
-  );
+  it.each([
+    '0',
+    '-1',
+    '1.5',
+    'abc',
+    '2147483648',
+    '99999999999999999999',
+    '1e3',
+    '0x10',
+    '%00',
+    '１',
+    '1%20',
+    'null',
+  ])('that is %j is refused wherever it stands', async (id) => {
+    for (const path of [`/videos/${id}`, `/videos/${id}/comments`, `/playlists/${id}`]) {
+      const answer = await api.ask('GET', path, { as: owner });
+      expect({ path, status: answer.status, code: problemCode(answer) }).toEqual({
+        path,
+        status: 422,
+        code: 'validation-failed',
+      });
+      expect(answer.body.errors).toEqual([
+        { path: 'id', message: 'must be an integer from 1 to 2147483647' },
+      ]);
+    }
+  });
 
   it('that is the largest is only missing', async () => {
-    expect(problemCode(await api.ask('GET', '/videos/2147483647', { as: owner }))).toBe('video-not-found');
+    expect(problemCode(await api.ask('GET', '/videos/2147483647', { as: owner }))).toBe(
+      'video-not-found',
+    );
   });
 });
 
@@ -68,7 +86,11 @@ describe('a body', () => {
     ['[]', 'application/json', 'validation-failed'],
     ['"x"', 'application/json', 'validation-failed'],
   ])('%j as %s is refused with %s or so', async (body, contentType, code) => {
-    const answer = await api.ask('PATCH', `/videos/${videoId}`, { as: owner, body, headers: { 'Content-Type': contentType } });
+    const answer = await api.ask('PATCH', `/videos/${videoId}`, {
+      as: owner,
+      body,
+      headers: { 'Content-Type': contentType },
+    });
     expect(problemCode(answer)).toBe(code);
   });
 
@@ -95,7 +117,10 @@ describe('a body', () => {
     [{ __proto__x: 1 }, '__proto__x'],
   ])('of a change %j is refused, and the field named', async (json, field) => {
     const answer = await api.ask('PATCH', `/videos/${videoId}`, { as: owner, json });
-    expect({ status: answer.status, code: problemCode(answer) }).toEqual({ status: 422, code: 'validation-failed' });
+    expect({ status: answer.status, code: problemCode(answer) }).toEqual({
+      status: 422,
+      code: 'validation-failed',
+    });
     expect(answer.body.errors[0].path).toBe(field);
   });
 
@@ -112,7 +137,9 @@ describe('a body', () => {
     { timeoutSeconds: 1e9 },
     { videoId: 1 },
   ])('of a reprocess %j is refused', async (json) => {
-    expect(problemCode(await api.ask('POST', `/videos/${videoId}/reprocess`, { as: owner, json }))).toBe('validation-failed');
+    expect(
+      problemCode(await api.ask('POST', `/videos/${videoId}/reprocess`, { as: owner, json })),
+    ).toBe('validation-failed');
     expect(api.workflows.runs).toEqual([]);
   });
 
@@ -135,33 +162,63 @@ describe('a body', () => {
   it('of a comment may have several lines but no other control characters', async () => {
     const path = `/videos/${videoId}/comments`;
     for (const text of ['', '  \n', 'nul\u0000', 'x'.repeat(5001), 5, null]) {
-      expect(problemCode(await api.ask('POST', path, { as: owner, json: { text } }))).toBe('validation-failed');
+      expect(problemCode(await api.ask('POST', path, { as: owner, json: { text } }))).toBe(
+        'validation-failed',
+      );
     }
-    expect((await api.ask('POST', path, { as: owner, json: { text: 'two\n\tlines' } })).status).toBe(201);
+    expect(
+      (await api.ask('POST', path, { as: owner, json: { text: 'two\n\tlines' } })).status,
+    ).toBe(201);
   });
 
   it('that is too large is refused before it is read whole', async () => {
-    const answer = await api.ask('POST', '/playlists', { as: owner, json: { title: 'x'.repeat(300_000) } });
-    expect({ status: answer.status, code: problemCode(answer) }).toEqual({ status: 413, code: 'request-too-large' });
+    const answer = await api.ask('POST', '/playlists', {
+      as: owner,
+      json: { title: 'x'.repeat(300_000) },
+    });
+    expect({ status: answer.status, code: problemCode(answer) }).toEqual({
+      status: 413,
+      code: 'request-too-large',
+    });
   });
 
   it('names every fault at once', async () => {
-    const answer = await api.ask('PATCH', `/videos/${videoId}`, { as: owner, json: { title: 5, tags: 'x', visibility: 'no' } });
-    expect(answer.body.errors.map((error: { path: string }) => error.path)).toEqual(['title', 'tags', 'visibility']);
+    const answer = await api.ask('PATCH', `/videos/${videoId}`, {
+      as: owner,
+      json: { title: 5, tags: 'x', visibility: 'no' },
+    });
+    expect(answer.body.errors.map((error: { path: string }) => error.path)).toEqual([
+      'title',
+      'tags',
+      'visibility',
+    ]);
   });
 
   it('with half a character in it is stored without a fault', async () => {
-    const answer = await api.ask('PATCH', `/videos/${videoId}`, { as: owner, body: '{"title":"half \\ud83d"}', headers: { 'Content-Type': 'application/json' } });
+    const answer = await api.ask('PATCH', `/videos/${videoId}`, {
+      as: owner,
+      body: '{"title":"half \\ud83d"}',
+      headers: { 'Content-Type': 'application/json' },
+    });
     expect(answer.status).toBeLessThan(500);
   });
 });
 
 it('only private videos are offered', async () => {
   for (const visibility of ['unlisted', 'public']) {
-    const answer = await api.ask('PATCH', `/videos/${videoId}`, { as: owner, json: { visibility } });
-    expect({ status: answer.status, code: problemCode(answer) }).toEqual({ status: 422, code: 'visibility-not-available' });
+    const answer = await api.ask('PATCH', `/videos/${videoId}`, {
+      as: owner,
+      json: { visibility },
+    });
+    expect({ status: answer.status, code: problemCode(answer) }).toEqual({
+      status: 422,
+      code: 'visibility-not-available',
+    });
   }
-  expect((await api.ask('PATCH', `/videos/${videoId}`, { as: owner, json: { visibility: 'private' } })).status).toBe(200);
+  expect(
+    (await api.ask('PATCH', `/videos/${videoId}`, { as: owner, json: { visibility: 'private' } }))
+      .status,
+  ).toBe(200);
 });
 
 it('broken percent signs in a path are no server fault', async () => {

@@ -2,9 +2,11 @@ import { cpSync, existsSync, mkdtempSync, readFileSync, renameSync, rmSync } fro
 import { chmodSync, readdirSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import { findPostgresBinaries, postgresAccount } from '../../src/stack/postgres-binaries.ts';
 import { openPostgresHome } from '../../src/stack/postgres-home.ts';
+
+jest.setTimeout(60_000); // initdb takes its time on a busy machine
 
 const account = postgresAccount();
 

@@ -38,12 +38,17 @@ afterEach(async () => {
 });
 
 const rows = () => api.db.sql('select * from videos');
-const filesIn = async (path: string) => (await readdir(join(folder, path)).catch(() => [])).toSorted();
+const filesIn = async (path: string) =>
+  (await readdir(join(folder, path)).catch((): string[] => [])).toSorted();
 
 async function sendTo(port: number, bytes: number): Promise<void> {
   const body = encodeForm([{ name: 'video', content: FILM, fileName: 'holiday.mp4' }]);
   const { socket } = await openRaw(port);
-  const head = { Authorization: `Bearer ${user.key}`, 'Content-Type': FORM_TYPE, 'Content-Length': body.length };
+  const head = {
+    Authorization: `Bearer ${user.key}`,
+    'Content-Type': FORM_TYPE,
+    'Content-Length': body.length,
+  };
   socket.write(requestHead('POST /videos/upload/', head));
   socket.write(body.subarray(0, bytes));
 }
@@ -65,35 +70,44 @@ describe('an API process that is killed during an upload', () => {
     ['manifest-written', 1],
     ['row-inserted', 1],
     ['manifest-removed', 1],
-  ])('at %s: nothing is half-there, and what was complete (%d) is kept once', async (crashAt, videos) => {
-    const child = await spawnUploadChild({ databaseUrl: api.db.url, folder, crashAt });
-    await sendTo(child.port, Number.POSITIVE_INFINITY);
-    expect(await child.ended).toBe('SIGKILL');
+  ])(
+    'at %s: nothing is half-there, and what was complete (%d) is kept once',
+    async (crashAt, videos) => {
+      const child = await spawnUploadChild({ databaseUrl: api.db.url, folder, crashAt });
+      await sendTo(child.port, Number.POSITIVE_INFINITY);
+      expect(await child.ended).toBe('SIGKILL');
 
-    await afterRestart(async (server) => {
-      const report = await server.recover();
-      expect(report).toEqual({
-        ...NOTHING,
-        registered: crashAt === 'manifest-written' ? 1 : 0,
-        settled: crashAt === 'row-inserted' ? 1 : 0,
+      await afterRestart(async (server) => {
+        const report = await server.recover();
+        expect(report).toEqual({
+          ...NOTHING,
+          registered: crashAt === 'manifest-written' ? 1 : 0,
+          settled: crashAt === 'row-inserted' ? 1 : 0,
+        });
+        expect(await server.recover()).toEqual(NOTHING);
+        expect(server.workflows.uploads).toHaveLength(report.registered);
       });
-      expect(await server.recover()).toEqual(NOTHING);
-      expect(server.workflows.uploads).toHaveLength(report.registered);
-    });
 
-    const found = await rows();
-    expect(found).toHaveLength(videos);
-    expect(await filesIn('process')).toEqual([]);
-    expect(await filesIn('media/.incoming')).toEqual([]);
-    const originals = await filesIn('media/videos/original');
-    for (const name of originals) expect((await readFile(join(folder, 'media/videos/original', name))).equals(FILM)).toBe(true);
-    if (videos === 1) expect(originals).toEqual([found[0]?.['stored_name']]);
-  });
+      const found = await rows();
+      expect(found).toHaveLength(videos);
+      expect(await filesIn('process')).toEqual([]);
+      expect(await filesIn('media/.incoming')).toEqual([]);
+      const originals = await filesIn('media/videos/original');
+      for (const name of originals)
+        expect((await readFile(join(folder, 'media/videos/original', name))).equals(FILM)).toBe(
+          true,
+        );
+      if (videos === 1) expect(originals).toEqual([found[0]?.['stored_name']]);
+    },
+  );
 
   it('in the middle of the body: nothing is left', async () => {
     const child = await spawnUploadChild({ databaseUrl: api.db.url, folder });
     await sendTo(child.port, 600_000);
-    await waitUntil(() => filesIn('media/.incoming'), (files) => files.length === 1);
+    await waitUntil(
+      () => filesIn('media/.incoming'),
+      (files) => files.length === 1,
+    );
     await child.kill();
 
     expect(await filesIn('media/.incoming')).toHaveLength(1);
@@ -110,13 +124,19 @@ describe('recoverManifests', () => {
     let isAway = false;
     const database: Database = {
       ...api.db.database,
-      run: (work) => (isAway ? Promise.reject(new AppError('database-unavailable')) : api.db.database.run(work)),
+      run: (work) =>
+        isAway ? Promise.reject(new AppError('database-unavailable')) : api.db.database.run(work),
     };
     const store = await createLocalStore({ root: join(folder, 'media') });
     const manifests = createManifestFolder(join(folder, 'process'));
     const { workflows } = api;
     const shared = { database, store, manifests, workflows, logger: pino({ level: 'silent' }) };
-    const submit = { ...shared, maxUploadBytes: 1e9, now: () => new Date(), randomName: () => randomBytes(8).toString('hex') };
+    const submit = {
+      ...shared,
+      maxUploadBytes: 1e9,
+      now: () => new Date(),
+      randomName: () => randomBytes(8).toString('hex'),
+    };
     const uploads = createSubmitUpload(submit);
     return {
       manifests,
@@ -125,7 +145,13 @@ describe('recoverManifests', () => {
         isAway = away;
       },
       async upload() {
-        const upload = uploads.receive({ userId: user.id, email: user.email, role: 'member', scopes: ['write'], via: 'session' });
+        const upload = uploads.receive({
+          userId: user.id,
+          email: user.email,
+          role: 'member',
+          scopes: ['write'],
+          via: 'session',
+        });
         await upload.write(FILM);
         return upload.submit('holiday.mp4', {
           title: undefined,
@@ -144,7 +170,10 @@ describe('recoverManifests', () => {
   async function openWaiting() {
     const parts = await open();
     parts.setAway(true);
-    await expect(parts.upload()).rejects.toMatchObject({ code: 'database-unavailable', message: expect.stringContaining('is kept') });
+    await expect(parts.upload()).rejects.toMatchObject({
+      code: 'database-unavailable',
+      message: expect.stringContaining('is kept'),
+    });
     return parts;
   }
 
@@ -156,7 +185,14 @@ describe('recoverManifests', () => {
 
     expect(await recover()).toEqual({ ...NOTHING, registered: 1 });
     expect(await rows()).toMatchObject([
-      { title: 'holiday', tags: ['a'], priority: 'bulk', thumbnail_timestamps: [1.5], status: 'pending', owner_id: user.id },
+      {
+        title: 'holiday',
+        tags: ['a'],
+        priority: 'bulk',
+        thumbnail_timestamps: [1.5],
+        status: 'pending',
+        owner_id: user.id,
+      },
     ]);
     expect(await filesIn('process')).toEqual([]);
   });
@@ -173,7 +209,10 @@ describe('recoverManifests', () => {
     await upload();
     const [row] = await rows();
     await api.db.sql('update videos set deleted_at = now()');
-    await manifests.write(String(row?.['stored_name']), { ...manifestOf(row ?? {}), ownerId: user.id });
+    await manifests.write(String(row?.['stored_name']), {
+      ...manifestOf(row ?? {}),
+      ownerId: user.id,
+    });
 
     expect(await recover()).toEqual({ ...NOTHING, settled: 1 });
     expect(await rows()).toHaveLength(1);
@@ -198,7 +237,9 @@ describe('recoverManifests', () => {
     await writeFile(join(folder, 'process', 'alien.json'), '{"hello":"world"}');
 
     expect(await recover()).toEqual({ ...NOTHING, dropped: 3 });
-    expect(await filesIn('process')).toEqual(['alien.json.broken', 'torn.json.broken', `${name}.json.broken`].toSorted());
+    expect(await filesIn('process')).toEqual(
+      ['alien.json.broken', 'torn.json.broken', `${name}.json.broken`].toSorted(),
+    );
     expect(await recover()).toEqual(NOTHING);
     expect(await rows()).toEqual([]);
   });
@@ -207,13 +248,15 @@ describe('recoverManifests', () => {
     const { recover, setAway, manifests } = await openWaiting();
     setAway(false);
     const [name = ''] = await manifests.list();
-    await manifests.write(name, { ...(await manifests.read(name) as object), categoryId: 999 });
+    await manifests.write(name, { ...((await manifests.read(name)) as object), categoryId: 999 });
     expect(await recover()).toEqual({ ...NOTHING, registered: 1 });
     expect(await rows()).toMatchObject([{ category_id: null }]);
   });
 });
 
-function manifestOf(row: Record<string, unknown>): Record<string, string | number | null | string[]> {
+function manifestOf(
+  row: Record<string, unknown>,
+): Record<string, string | number | null | string[]> {
   return {
     title: 'holiday',
     description: '',

@@ -67,7 +67,12 @@ export async function createTestApi(settings: Partial<AppDeps['settings']> = {})
     passwords: createPasswords(),
     logInLimiter: createAttemptLimiter(now),
     now,
-    logger: createLogger({ level: 'debug', format: 'json', name: 'api', destination: collect(logLines) }),
+    logger: createLogger({
+      level: 'debug',
+      format: 'json',
+      name: 'api',
+      destination: collect(logLines),
+    }),
     readiness: {
       database: () => db.database.isReachable(),
       temporal: () => workflows.isReachable(),
@@ -138,7 +143,12 @@ async function ask(
   });
   const text = await response.text();
   const isJson = response.headers.get('Content-Type')?.includes('json') === true;
-  return { status: response.status, headers: response.headers, text, body: isJson ? JSON.parse(text) : undefined };
+  return {
+    status: response.status,
+    headers: response.headers,
+    text,
+    body: isJson && text !== '' ? JSON.parse(text) : undefined,
+  };
 }
 
 /** Checks the shape of a problem document and names its code. */

@@ -31,10 +31,13 @@ export async function createTestDatabase(): Promise<TestDatabase> {
     url,
     orm,
     database: createDatabase(orm),
-    sql: async (statement, values = []) => connected(url, async (client) => (await client.query(statement, [...values])).rows),
+    sql: async (statement, values = []) =>
+      connected(url, async (client) => (await client.query(statement, [...values])).rows),
     async drop() {
       await orm.close(true);
-      await asAdministrator((client) => client.query(`drop database if exists ${name} with (force)`));
+      await asAdministrator((client) =>
+        client.query(`drop database if exists ${name} with (force)`),
+      );
     },
   };
 }
@@ -43,7 +46,8 @@ export async function createTestDatabase(): Promise<TestDatabase> {
 async function ensureTemplate(): Promise<string> {
   const folder = new URL('../../src/db/migrations/', import.meta.url);
   const hash = createHash('sha256');
-  for (const file of readdirSync(folder).toSorted()) hash.update(readFileSync(new URL(file, folder)));
+  for (const file of readdirSync(folder).toSorted())
+    hash.update(readFileSync(new URL(file, folder)));
   const name = `template_${hash.digest('hex').slice(0, 16)}`;
   await asAdministrator(async (client) => {
     await client.query('select pg_advisory_lock($1)', [TEMPLATE_LOCK]);

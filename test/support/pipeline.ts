@@ -31,11 +31,17 @@ export interface Pipeline {
   readonly db: TestDatabase;
   readonly deps: ActivityDeps;
   readonly client: Client;
+  /** Where all files of this pipeline lie; tools work below it. */
+  readonly folder: string;
   readonly ownerId: UserId;
   /** Holds a copy of a file as an upload that waits for its run. */
   addVideo(file: string, changes?: Partial<NewVideo>): Promise<VideoId>;
   /** Adds a video and starts its run as an upload does. */
   submit(file: string, changes?: Partial<NewVideo>): Promise<VideoId>;
+  /** Keys of all objects of a kind, as in `work`, or of everything. */
+  keys(prefix?: string): Promise<readonly string[]>;
+  /** Waits until `check` is true; fails when `seconds` have passed. */
+  until(what: string, check: () => Promise<boolean>, seconds?: number): Promise<void>;
   /** Waits until the video has this status. Fails with what it is instead when `seconds` have passed. */
   waitForStatus(videoId: VideoId, status: string, seconds?: number): Promise<Record<string, unknown>>;
   video(videoId: VideoId): Promise<Record<string, unknown>>;
@@ -43,6 +49,8 @@ export interface Pipeline {
 }
 
 export interface PipelineOptions {
+  /** Instead of the real one; see `writeStubFfmpeg`. */
+  readonly ffmpegPath?: string;
   readonly settings?: Partial<ServerSettings>;
   readonly maxVideoProcessingTasks?: number;
   /** Puts other parts in the place of the real ones. */
@@ -74,7 +82,7 @@ export async function startPipeline(options: PipelineOptions = {}): Promise<Pipe
     store: await createLocalStore({ root: path.join(folder, 'media') }),
     workflows: createVideoWorkflows(client),
     runDescriptions: createRunDescriptions(client),
-    ffmpeg: await createFfmpeg({ ffmpegPath: process.env['FFMPEG_PATH'] ?? '/usr/bin/ffmpeg', logger }),
+    ffmpeg: await createFfmpeg({ ffmpegPath: options.ffmpegPath ?? process.env['FFMPEG_PATH'] ?? '/usr/bin/ffmpeg', logger }),
     ffprobePath: process.env['FFPROBE_PATH'] ?? '/usr/bin/ffprobe',
     scratch,
     logger,
@@ -116,10 +124,25 @@ export async function startPipeline(options: PipelineOptions = {}): Promise<Pipe
     return row;
   };
 
+  const until: Pipeline['until'] = async (what, check, seconds = 30) => {
+    const deadline = Date.now() + seconds * 1000;
+    while (!(await check())) {
+      if (Date.now() > deadline) throw new Error(`waited ${seconds} s in vain: ${what}`);
+      await new Promise((resolve) => setTimeout(resolve, 100));
+    }
+  };
+
   return {
+    until,
+    async keys(prefix = '') {
+      const keys: string[] = [];
+      for await (const { key } of deps.store.list(`videos/${prefix}`)) keys.push(key);
+      return keys;
+    },
     db,
     deps,
     client,
+    folder,
     ownerId,
     addVideo,
     video,

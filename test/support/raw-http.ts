@@ -13,21 +13,27 @@ export const BOUNDARY = 'form-boundary-7f3a';
 
 /** A form as bytes, so that a test can break it anywhere. */
 export function encodeForm(parts: readonly FormPart[]): Buffer {
-  const encoded = parts.flatMap(({ name, content, fileName, type = 'application/octet-stream' }) => [
-    Buffer.from(
-      `--${BOUNDARY}\r\nContent-Disposition: form-data; name="${name}"` +
-        (fileName === undefined ? '\r\n\r\n' : `; filename="${fileName}"\r\nContent-Type: ${type}\r\n\r\n`),
-    ),
-    Buffer.from(content),
-    Buffer.from('\r\n'),
-  ]);
+  const encoded = parts.flatMap(
+    ({ name, content, fileName, type = 'application/octet-stream' }) => [
+      Buffer.from(
+        `--${BOUNDARY}\r\nContent-Disposition: form-data; name="${name}"` +
+          (fileName === undefined
+            ? '\r\n\r\n'
+            : `; filename="${fileName}"\r\nContent-Type: ${type}\r\n\r\n`),
+      ),
+      Buffer.from(content),
+      Buffer.from('\r\n'),
+    ],
+  );
   return Buffer.concat([...encoded, Buffer.from(`--${BOUNDARY}--\r\n`)]);
 }
+
+const MOST_TEXT = 1_000_000;
 
 /** A connection that speaks HTTP/1.1 by hand: it can stop, stall and leave where a proper client cannot. */
 export interface RawClient {
   readonly socket: Socket;
-  /** Everything that arrived so far. */
+  /** What arrived so far, of a long answer its beginning. */
   text(): string;
   /** Waits until what arrived matches. */
   until(pattern: RegExp): Promise<RegExpMatchArray>;
@@ -43,6 +49,7 @@ export async function openRaw(port: number): Promise<RawClient> {
   };
   socket.setEncoding('latin1');
   socket.on('data', (data) => {
+    if (text.length > MOST_TEXT) return;
     text += String(data);
     wake();
   });
@@ -57,7 +64,8 @@ export async function openRaw(port: number): Promise<RawClient> {
           const match = pattern.exec(text);
           if (match === null && !socket.closed) return;
           waiting.delete(check);
-          if (match === null) reject(new Error(`the connection closed before ${pattern}: ${text.slice(0, 500)}`));
+          if (match === null)
+            reject(new Error(`the connection closed before ${pattern}: ${text.slice(0, 500)}`));
           else resolve(match);
         };
         waiting.add(check);
@@ -67,7 +75,10 @@ export async function openRaw(port: number): Promise<RawClient> {
 }
 
 /** The head of a request as it goes over the wire. */
-export function requestHead(line: string, headers: Readonly<Record<string, string | number>>): string {
+export function requestHead(
+  line: string,
+  headers: Readonly<Record<string, string | number>>,
+): string {
   const fields = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`);
   return `${line} HTTP/1.1\r\nHost: 127.0.0.1\r\n${fields.join('')}\r\n`;
 }

@@ -1,8 +1,9 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { readdirSync, readFileSync } from 'node:fs';
+import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
+import { API_NODE_FLAGS } from '../../src/api/node-flags.ts';
 import type { UploadServerOptions } from './upload-server.ts';
 
 /** The upload server as a process of its own, which a test may kill and measure. */
@@ -14,13 +15,16 @@ export interface UploadChild {
   /** Largest resident size so far. */
   peakRssBytes(): number;
   rssBytes(): number;
-  countDescriptors(): number;
+  /** Descriptors of sockets, and of files below the server's folder. */
+  countDescriptors(): { readonly files: number; readonly sockets: number };
   kill(): Promise<void>;
 }
 
 export async function spawnUploadChild(options: UploadServerOptions): Promise<UploadChild> {
   const program = fileURLToPath(new URL('upload-server.ts', import.meta.url));
-  const child = spawn(process.execPath, [program, JSON.stringify(options)], { stdio: ['ignore', 'pipe', 'inherit'] });
+  const child = spawn(process.execPath, [...API_NODE_FLAGS, program, JSON.stringify(options)], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
   const ended = once(child, 'exit').then(([, signal]) => signal as NodeJS.Signals | null);
   const [line] = (await Promise.race([
     once(createInterface(child.stdout), 'line'),
@@ -36,10 +40,27 @@ export async function spawnUploadChild(options: UploadServerOptions): Promise<Up
     ended,
     peakRssBytes: () => readStatus('VmHWM'),
     rssBytes: () => readStatus('VmRSS'),
-    countDescriptors: () => readdirSync(`/proc/${child.pid}/fd`).length,
+    countDescriptors: () => {
+      const links = readDescriptors(child.pid);
+      return {
+        files: links.filter((link) => link.startsWith(options.folder)).length,
+        sockets: links.filter((link) => link.startsWith('socket:')).length,
+      };
+    },
     async kill() {
       child.kill('SIGKILL');
       await ended;
     },
   };
+}
+
+function readDescriptors(pid: number | undefined): readonly string[] {
+  const folder = `/proc/${pid}/fd`;
+  return readdirSync(folder).flatMap((name) => {
+    try {
+      return [readlinkSync(`${folder}/${name}`)];
+    } catch {
+      return []; // closed meanwhile
+    }
+  });
 }

@@ -56,13 +56,21 @@ export async function startUploadServer(options: UploadServerOptions): Promise<U
   const logger = createLogger({ level: 'error', format: 'json', name: 'api' });
   const now = () => new Date();
   const shared = { database, store, manifests, workflows, logger, crashPoint, now };
-  const uploads = createSubmitUpload({ ...shared, maxUploadBytes, randomName: () => randomBytes(8).toString('hex') });
+  const uploads = createSubmitUpload({
+    ...shared,
+    maxUploadBytes,
+    randomName: () => randomBytes(8).toString('hex'),
+  });
 
   const app = createApp({
     ...shared,
     passwords: createPasswords(),
     logInLimiter: createAttemptLimiter(now),
-    readiness: { database: async () => true, temporal: async () => true, storage: async () => true },
+    readiness: {
+      database: async () => true,
+      temporal: async () => true,
+      storage: async () => true,
+    },
     settings: { publicUrl: 'http://127.0.0.1', trustedProxies: [], allowSignUp: false },
     uploadRoutes: createUploadRoutes({
       uploads,
@@ -80,7 +88,8 @@ export async function startUploadServer(options: UploadServerOptions): Promise<U
       }),
     }),
   });
-  const server = createServer(getRequestListener(app.fetch));
+  const listener = getRequestListener(app.fetch);
+  const server = createServer((incoming, outgoing) => void listener(incoming, outgoing));
   configureUploadServer(server);
   const port = await listen(server);
   return {
@@ -104,6 +113,8 @@ async function listen(server: Server): Promise<number> {
 
 /** Run as a program: the options as one JSON argument; writes its port on a line. */
 if (import.meta.main) {
-  const server = await startUploadServer(JSON.parse(process.argv[2] ?? '{}') as UploadServerOptions);
+  const server = await startUploadServer(
+    JSON.parse(process.argv[2] ?? '{}') as UploadServerOptions,
+  );
   process.stdout.write(`${server.port}\n`);
 }

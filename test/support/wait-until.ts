@@ -10,7 +10,8 @@ export async function waitUntil<T>(
   for (;;) {
     const seen = await look();
     if (isThere(seen)) return seen;
-    if (performance.now() > deadline) throw new Error(`still ${JSON.stringify(seen)} after ${timeoutMs} ms`);
+    if (performance.now() > deadline)
+      throw new Error(`still ${JSON.stringify(seen)} after ${timeoutMs} ms`);
     await sleep(20);
   }
 }

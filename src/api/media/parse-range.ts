@@ -13,7 +13,10 @@ const MOST_RANGES = 100;
  * `none`: there is no field, or one that is to be ignored (malformed, another unit, several ranges that can be satisfied).
  * Of several ranges the one that lies in the file is used when the others do not.
  */
-export function parseRange(field: string | undefined, sizeBytes: number): Span | 'none' | 'unsatisfiable' {
+export function parseRange(
+  field: string | undefined,
+  sizeBytes: number,
+): Span | 'none' | 'unsatisfiable' {
   const list = /^bytes=(.*)$/i.exec(field?.trim() ?? '')?.[1];
   if (list === undefined) return 'none';
   const parts = list

@@ -37,13 +37,21 @@ export function planResponse(variant: MediaVariant, request: MediaRequest): Medi
     'last-modified': variant.lastModified.toUTCString(),
     'cache-control': variant.cacheControl,
   };
-  if (isPreconditionFailed(variant, request)) return { status: 412, headers: validators, span: null };
+  if (isPreconditionFailed(variant, request))
+    return { status: 412, headers: validators, span: null };
   if (isNotModified(variant, request)) return { status: 304, headers: validators, span: null };
 
   const { sizeBytes } = variant;
-  const range = request.method === 'GET' && mayUseRange(variant, request) ? parseRange(request.header('range'), sizeBytes) : 'none';
+  const range =
+    request.method === 'GET' && mayUseRange(variant, request)
+      ? parseRange(request.header('range'), sizeBytes)
+      : 'none';
   if (range === 'unsatisfiable') {
-    return { status: 416, headers: { ...validators, 'accept-ranges': 'bytes', 'content-range': `bytes */${sizeBytes}` }, span: null };
+    return {
+      status: 416,
+      headers: { ...validators, 'accept-ranges': 'bytes', 'content-range': `bytes */${sizeBytes}` },
+      span: null,
+    };
   }
 
   const span = range === 'none' ? { start: 0, end: sizeBytes - 1 } : range;
@@ -53,13 +61,22 @@ export function planResponse(variant: MediaVariant, request: MediaRequest): Medi
     'content-length': String(span.end - span.start + 1),
     'accept-ranges': 'bytes',
     'x-content-type-options': 'nosniff',
-    ...(range === 'none' ? {} : { 'content-range': `bytes ${span.start}-${span.end}/${sizeBytes}` }),
+    ...(range === 'none'
+      ? {}
+      : { 'content-range': `bytes ${span.start}-${span.end}/${sizeBytes}` }),
     ...(variant.disposition === undefined ? {} : { 'content-disposition': variant.disposition }),
   };
-  return { status: range === 'none' ? 200 : 206, headers, span: request.method === 'GET' && sizeBytes > 0 ? span : null };
+  return {
+    status: range === 'none' ? 200 : 206,
+    headers,
+    span: request.method === 'GET' && sizeBytes > 0 ? span : null,
+  };
 }
 
-function isPreconditionFailed({ etag, lastModified }: MediaVariant, { header }: MediaRequest): boolean {
+function isPreconditionFailed(
+  { etag, lastModified }: MediaVariant,
+  { header }: MediaRequest,
+): boolean {
   const match = header('if-match');
   if (match !== undefined) return match.trim() !== '*' && !splitTags(match).includes(etag);
   const since = parseDate(header('if-unmodified-since'));
@@ -69,7 +86,10 @@ function isPreconditionFailed({ etag, lastModified }: MediaVariant, { header }: 
 function isNotModified({ etag, lastModified }: MediaVariant, { header }: MediaRequest): boolean {
   const noneMatch = header('if-none-match');
   if (noneMatch !== undefined) {
-    return noneMatch.trim() === '*' || splitTags(noneMatch).some((tag) => tag.replace(/^W\//, '') === etag);
+    return (
+      noneMatch.trim() === '*' ||
+      splitTags(noneMatch).some((tag) => tag.replace(/^W\//, '') === etag)
+    );
   }
   const since = parseDate(header('if-modified-since'));
   return since !== undefined && wholeSeconds(lastModified) <= since;

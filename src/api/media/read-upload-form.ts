@@ -1,5 +1,10 @@
 import type { IncomingMessage } from 'node:http';
-import { Busboy, type BusboyFileStream, type BusboyHeaders, type BusboyInstance } from '@fastify/busboy';
+import {
+  Busboy,
+  type BusboyFileStream,
+  type BusboyHeaders,
+  type BusboyInstance,
+} from '@fastify/busboy';
 import { AppError } from '../../domain/errors.ts';
 
 /** What a form said apart from its file's bytes. */
@@ -16,7 +21,14 @@ export interface ReadUploadOptions {
   readonly stallMs: number;
 }
 
-const LIMITS = { files: 1, fields: 20, parts: 25, fieldSize: 64 * 1024, headerPairs: 100, headerSize: 16 * 1024 };
+const LIMITS = {
+  files: 1,
+  fields: 20,
+  parts: 25,
+  fieldSize: 64 * 1024,
+  headerPairs: 100,
+  headerSize: 16 * 1024,
+};
 
 /**
  * Reads a `multipart/form-data` body with one file, fields before or after it, without holding more of it than one chunk.
@@ -26,11 +38,16 @@ const LIMITS = { files: 1, fields: 20, parts: 25, fieldSize: 64 * 1024, headerPa
  * @throws `upload-content-type`, `unreadable-request`, `upload-file-missing`, `upload-too-many-files`, `upload-interrupted`,
  *         `upload-stalled`, `validation-failed` (a field that is too long or given twice), and what `write` throws
  */
-export async function readUploadForm(incoming: IncomingMessage, options: ReadUploadOptions): Promise<UploadForm> {
+export async function readUploadForm(
+  incoming: IncomingMessage,
+  options: ReadUploadOptions,
+): Promise<UploadForm> {
   const parser = openParser(incoming);
   const fields = new Map<string, string>();
   const { promise, resolve, reject } = Promise.withResolvers<void>();
-  let file: { readonly name: string; readonly stream: BusboyFileStream; readonly done: Promise<void> } | undefined;
+  let file:
+    | { readonly name: string; readonly stream: BusboyFileStream; readonly done: Promise<void> }
+    | undefined;
 
   parser.on('file', (_field, stream, fileName) => {
     stream.on('error', () => undefined);
@@ -46,7 +63,9 @@ export async function readUploadForm(incoming: IncomingMessage, options: ReadUpl
   parser.on('filesLimit', () => reject(new AppError('upload-too-many-files')));
   parser.on('fieldsLimit', () => reject(unreadable('The form has too many fields.')));
   parser.on('partsLimit', () => reject(unreadable('The form has too many parts.')));
-  parser.on('error', (error) => reject(unreadable('The form ends too early or is malformed.', error)));
+  parser.on('error', (error) =>
+    reject(unreadable('The form ends too early or is malformed.', error)),
+  );
   parser.on('finish', () => resolve(file?.done));
 
   const watch = watchProgress(options.stallMs, () => reject(new AppError('upload-stalled')));
@@ -106,7 +125,11 @@ function feed(
   };
 }
 
-async function consume(stream: BusboyFileStream, write: ReadUploadOptions['write'], watch: ProgressWatch): Promise<void> {
+async function consume(
+  stream: BusboyFileStream,
+  write: ReadUploadOptions['write'],
+  watch: ProgressWatch,
+): Promise<void> {
   for await (const chunk of stream) {
     watch.hold();
     try {

@@ -24,7 +24,10 @@ export interface MediaSenderOptions {
 const CACHE_CONTROL = 'private, no-cache';
 const ETAG_HEX_DIGITS = 32;
 
-export function createMediaSender({ maxStreams = 256, stallMs = 300_000 }: MediaSenderOptions = {}): MediaSender {
+export function createMediaSender({
+  maxStreams = 256,
+  stallMs = 300_000,
+}: MediaSenderOptions = {}): MediaSender {
   let streams = 0;
   return {
     async send(c, file) {
@@ -32,12 +35,23 @@ export function createMediaSender({ maxStreams = 256, stallMs = 300_000 }: Media
       if (plan.status === 412 || plan.status === 416) throw refuse(c, plan);
       const outgoing = c.env.outgoing;
       if (plan.span === null) return c.body(null, plan.status, { ...plan.headers });
-      if (outgoing === undefined) throw new Error('bodies of files are written to Node\'s own response');
-      if (streams >= maxStreams) throw new AppError('rate-limited', { detail: 'Too many streams are being watched; try again shortly.', retryAfterSeconds: 5 });
+      if (outgoing === undefined)
+        throw new Error("bodies of files are written to Node's own response");
+      if (streams >= maxStreams)
+        throw new AppError('rate-limited', {
+          detail: 'Too many streams are being watched; try again shortly.',
+          retryAfterSeconds: 5,
+        });
 
       streams += 1;
       try {
-        await sendBody(c, { file, plan, span: plan.span, outgoing: outgoing as ServerResponse, stallMs });
+        await sendBody(c, {
+          file,
+          plan,
+          span: plan.span,
+          outgoing: outgoing as ServerResponse,
+          stallMs,
+        });
       } finally {
         streams -= 1;
       }
@@ -82,7 +96,10 @@ interface Body {
  * Writes head and body. The head goes with the first chunk, so that a store that fails at once still gets a proper answer;
  * later the only honest sign is to break the connection off.
  */
-async function sendBody(c: Context<AppEnv>, { file, plan, span, outgoing, stallMs }: Body): Promise<void> {
+async function sendBody(
+  c: Context<AppEnv>,
+  { file, plan, span, outgoing, stallMs }: Body,
+): Promise<void> {
   const gone = new AbortController();
   const leave = () => gone.abort();
   outgoing.once('close', leave);

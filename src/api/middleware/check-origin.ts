@@ -15,7 +15,8 @@ export function checkOrigin(cookie: SessionCookie, publicUrl: string): Middlewar
     const origin = c.req.header('Origin');
     if (!isReading(c.req.method) && (usesCookie || origin !== undefined)) {
       const isOurs = origin === publicOrigin || origin === c.var.origin;
-      const isBrowsersWord = origin === undefined && c.req.header('Sec-Fetch-Site') === 'same-origin';
+      const isBrowsersWord =
+        origin === undefined && c.req.header('Sec-Fetch-Site') === 'same-origin';
       const hasKey = c.req.header('Authorization') !== undefined;
       if (!isOurs && !isBrowsersWord && !hasKey) throw new AppError('origin-not-allowed');
     }

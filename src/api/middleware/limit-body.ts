@@ -12,7 +12,9 @@ export function limitBody(): MiddlewareHandler<AppEnv> {
   const limit = bodyLimit({
     maxSize: MAX_JSON_BYTES,
     onError: () => {
-      throw new AppError('request-too-large', { detail: `A request like this takes at most ${MAX_JSON_BYTES} bytes.` });
+      throw new AppError('request-too-large', {
+        detail: `A request like this takes at most ${MAX_JSON_BYTES} bytes.`,
+      });
     },
   });
   return (c, next) => (RAW_PATHS.includes(c.req.path) ? next() : limit(c, next));

@@ -9,7 +9,7 @@ import type { SessionCookie } from '../session-cookie.ts';
 /** Everything else needs a login; a new route is closed until it is named here. */
 const PUBLIC_PATHS = [
   /^\/$/,
-  /^\/(?:index\.html|app\.js|style\.css|favicon\.(?:ico|svg))$/,
+  /^\/(?:index\.html|[a-z]+\.js|style\.css|favicon\.(?:ico|svg))$/,
   /^\/(?:healthz|readyz|openapi\.json)$/,
   /^\/problems\/[^/]+$/,
   /^\/auth\/(?:sign-up|log-in|log-out)$/,
@@ -49,7 +49,9 @@ async function viewerOfKey(
   if (header === undefined) return undefined;
   const [, key] = /^Bearer +(\S+) *$/i.exec(header) ?? [];
   if (key === undefined) {
-    throw new AppError('invalid-credentials', { detail: 'Send `Authorization: Bearer` and an API key.' });
+    throw new AppError('invalid-credentials', {
+      detail: 'Send `Authorization: Bearer` and an API key.',
+    });
   }
   return authenticateApiKey(deps, key);
 }

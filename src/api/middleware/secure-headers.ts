@@ -5,7 +5,7 @@ import type { AppEnv } from '../app-env.ts';
 const PAGE_POLICY =
   "default-src 'self'; object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'";
 
-/** Headers that keep a browser from doing more with our answers than it should. */
+/** Headers that keep browsers and caches from doing more with our answers than they should. */
 export function secureHeaders(options: { readonly isHttps: boolean }): MiddlewareHandler<AppEnv> {
   return async (c, next) => {
     c.header('Content-Security-Policy', PAGE_POLICY);
@@ -16,5 +16,8 @@ export function secureHeaders(options: { readonly isHttps: boolean }): Middlewar
     c.header('Cross-Origin-Resource-Policy', 'same-origin');
     if (options.isHttps) c.header('Strict-Transport-Security', 'max-age=31536000');
     await next();
+    const isJson = c.res.headers.get('Content-Type')?.startsWith('application/json') === true;
+    if (isJson && !c.res.headers.has('Cache-Control'))
+      c.res.headers.set('Cache-Control', 'no-store');
   };
 }

@@ -1,6 +1,11 @@
 import { createRoute, type OpenAPIHono, z } from '@hono/zod-openapi';
 import { SCOPES } from '../../domain/video.ts';
-import { type ApiKeySummary, createApiKey, listOwnApiKeys, revokeOwnApiKey } from '../../usecases/api-keys.ts';
+import {
+  type ApiKeySummary,
+  createApiKey,
+  listOwnApiKeys,
+  revokeOwnApiKey,
+} from '../../usecases/api-keys.ts';
 import type { UseCaseDeps } from '../../usecases/deps.ts';
 import type { AppEnv } from '../app-env.ts';
 import { createRouter } from '../router.ts';
@@ -41,12 +46,14 @@ const apiKeyRequest = z
 /** Keys for programs. A key's text is shown once, when it is made. */
 export function createApiKeyRoutes(deps: UseCaseDeps): OpenAPIHono<AppEnv> {
   return createRouter()
-    .openapi(listRoute, async (c) => c.json({ data: (await listOwnApiKeys(deps, c.var.viewer)).map(present) }, 200))
+    .openapi(listRoute, async (c) =>
+      c.json({ data: (await listOwnApiKeys(deps, c.var.viewer)).map(present) }, 200),
+    )
     .openapi(addRoute, async (c) => {
       const { expiresAt, ...rest } = c.req.valid('json');
       const request = { ...rest, expiresAt: expiresAt === null ? null : new Date(expiresAt) };
       const { key, ...summary } = await createApiKey(deps, c.var.viewer, request);
-      return c.json({ ...present(summary), key }, 201, { 'Cache-Control': 'no-store' });
+      return c.json({ ...present(summary), key }, 201);
     })
     .openapi(revokeRoute, async (c) => {
       await revokeOwnApiKey(deps, c.var.viewer, c.req.valid('param').id);
@@ -69,7 +76,10 @@ const listRoute = createRoute({
   path: '/api-keys',
   tags,
   summary: 'List your API keys, newest first',
-  responses: { 200: json(z.object({ data: z.array(apiKeySchema) }), 'Your keys, revoked ones too.'), default: problem },
+  responses: {
+    200: json(z.object({ data: z.array(apiKeySchema) }), 'Your keys, revoked ones too.'),
+    default: problem,
+  },
 });
 
 const addRoute = createRoute({
@@ -79,7 +89,10 @@ const addRoute = createRoute({
   summary: 'Make an API key',
   request: { body: jsonBody(apiKeyRequest) },
   responses: {
-    201: json(apiKeySchema.extend({ key: z.string() }).openapi('NewApiKey'), 'The key; `key` is shown this once.'),
+    201: json(
+      apiKeySchema.extend({ key: z.string() }).openapi('NewApiKey'),
+      'The key; `key` is shown this once.',
+    ),
     default: problem,
   },
 });

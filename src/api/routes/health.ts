@@ -27,7 +27,10 @@ export function createHealthRoutes(checks: ReadinessChecks): OpenAPIHono<AppEnv>
       ]);
       const results = { database, temporal, storage };
       const isReady = Object.values(results).every((result) => result === 'ok');
-      const answer = { status: isReady ? ('ready' as const) : ('not-ready' as const), checks: results };
+      const answer = {
+        status: isReady ? ('ready' as const) : ('not-ready' as const),
+        checks: results,
+      };
       return isReady ? c.json(answer, 200) : c.json(answer, 503);
     })
     .openapi(problemRoute, (c) => {
@@ -90,7 +93,13 @@ const problemRoute = createRoute({
   request: { params: z.object({ code: z.string().max(100) }) },
   responses: {
     200: json(
-      z.object({ code: z.string(), title: z.string(), status: z.int(), fault: z.string(), retry: z.string() }),
+      z.object({
+        code: z.string(),
+        title: z.string(),
+        status: z.int(),
+        fault: z.string(),
+        retry: z.string(),
+      }),
       'Whose fault it is, and whether trying again can help.',
     ),
     default: problem,

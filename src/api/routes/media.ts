@@ -17,13 +17,20 @@ export interface MediaRoutesDeps {
 export function createMediaRoutes({ library, sender }: MediaRoutesDeps): Hono<AppEnv> {
   const routes = new Hono<AppEnv>();
   routes.get('/videos/stream/:id/:quality', async (c) => {
-    const file = await library.findStream(c.get('viewer'), readId(c.req.param('id')), c.req.param('quality'));
+    const file = await library.findStream(
+      c.get('viewer'),
+      readId(c.req.param('id')),
+      c.req.param('quality'),
+    );
     return sender.send(c, file);
   });
   routes.get('/videos/:id/thumbnails/:file', async (c) => {
     const position = /^(\d{1,4})\.jpg$/.exec(c.req.param('file'))?.[1];
     if (position === undefined) throw new AppError('thumbnail-not-found');
-    return sender.send(c, await library.findThumbnail(c.get('viewer'), readId(c.req.param('id')), Number(position)));
+    return sender.send(
+      c,
+      await library.findThumbnail(c.get('viewer'), readId(c.req.param('id')), Number(position)),
+    );
   });
   return routes;
 }

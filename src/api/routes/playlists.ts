@@ -58,7 +58,10 @@ export function createPlaylistRoutes(deps: UseCaseDeps): OpenAPIHono<AppEnv> {
     )
     .openapi(changeRoute, async (c) => {
       const changes = exact(c.req.valid('json'));
-      return c.json(present(await changePlaylist(deps, c.var.viewer, c.req.valid('param').id, changes)), 200);
+      return c.json(
+        present(await changePlaylist(deps, c.var.viewer, c.req.valid('param').id, changes)),
+        200,
+      );
     })
     .openapi(deleteRoute, async (c) => {
       await removePlaylist(deps, c.var.viewer, c.req.valid('param').id);
@@ -66,11 +69,17 @@ export function createPlaylistRoutes(deps: UseCaseDeps): OpenAPIHono<AppEnv> {
     })
     .openapi(addItemRoute, async (c) => {
       const item = c.req.valid('json');
-      return c.json(present(await addPlaylistItem(deps, c.var.viewer, c.req.valid('param').id, item)), 201);
+      return c.json(
+        present(await addPlaylistItem(deps, c.var.viewer, c.req.valid('param').id, item)),
+        201,
+      );
     })
     .openapi(replaceItemsRoute, async (c) => {
       const { videoIds } = c.req.valid('json');
-      return c.json(present(await replacePlaylistItems(deps, c.var.viewer, c.req.valid('param').id, videoIds)), 200);
+      return c.json(
+        present(await replacePlaylistItems(deps, c.var.viewer, c.req.valid('param').id, videoIds)),
+        200,
+      );
     })
     .openapi(moveItemRoute, async (c) => {
       const { id: playlistId, videoId } = c.req.valid('param');
@@ -79,7 +88,10 @@ export function createPlaylistRoutes(deps: UseCaseDeps): OpenAPIHono<AppEnv> {
     })
     .openapi(removeItemRoute, async (c) => {
       const { id: playlistId, videoId } = c.req.valid('param');
-      return c.json(present(await removePlaylistItem(deps, c.var.viewer, playlistId, videoId)), 200);
+      return c.json(
+        present(await removePlaylistItem(deps, c.var.viewer, playlistId, videoId)),
+        200,
+      );
     });
 }
 
@@ -98,7 +110,10 @@ const listRoute = createRoute({
   tags,
   summary: 'List your playlists, newest first',
   request: { query: z.object(pageQuery('playlists')) },
-  responses: { 200: json(pageOf(summarySchema), 'A page of playlists, without their items.'), default: problem },
+  responses: {
+    200: json(pageOf(summarySchema), 'A page of playlists, without their items.'),
+    default: problem,
+  },
 });
 
 const addRoute = createRoute({
@@ -106,7 +121,9 @@ const addRoute = createRoute({
   path: '/playlists',
   tags,
   summary: 'Make a playlist',
-  request: { body: jsonBody(z.strictObject({ title: line(300), description: text(5000).default('') })) },
+  request: {
+    body: jsonBody(z.strictObject({ title: line(300), description: text(5000).default('') })),
+  },
   responses: { 201: json(playlistSchema, 'The playlist.'), default: problem },
 });
 
@@ -126,7 +143,9 @@ const changeRoute = createRoute({
   summary: 'Change title or description',
   request: {
     params,
-    body: jsonBody(z.strictObject({ title: line(300).optional(), description: text(5000).optional() })),
+    body: jsonBody(
+      z.strictObject({ title: line(300).optional(), description: text(5000).optional() }),
+    ),
   },
   responses: { 200: json(playlistSchema, 'The playlist as it is now.'), default: problem },
 });
@@ -145,7 +164,10 @@ const addItemRoute = createRoute({
   path: '/playlists/{id}/items',
   tags,
   summary: 'Put one of your videos into a playlist, at its end or at a position',
-  request: { params, body: jsonBody(z.strictObject({ videoId: id(), position: position().optional() })) },
+  request: {
+    params,
+    body: jsonBody(z.strictObject({ videoId: id(), position: position().optional() })),
+  },
   responses: { 201: json(playlistSchema, 'The playlist as it is now.'), default: problem },
 });
 
@@ -154,7 +176,10 @@ const replaceItemsRoute = createRoute({
   path: '/playlists/{id}/items',
   tags,
   summary: 'Make a playlist hold exactly these videos in this order',
-  request: { params, body: jsonBody(z.strictObject({ videoIds: z.array(id()).max(MAX_PLAYLIST_ITEMS) })) },
+  request: {
+    params,
+    body: jsonBody(z.strictObject({ videoIds: z.array(id()).max(MAX_PLAYLIST_ITEMS) })),
+  },
   responses: { 200: json(playlistSchema, 'The playlist as it is now.'), default: problem },
 });
 

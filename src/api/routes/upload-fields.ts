@@ -29,7 +29,9 @@ const list = z.string().transform((text, context) => {
 
 /** Form fields are text, also those in a comma list. */
 const numbers = list.transform((items) =>
-  items.map((item) => (typeof item === 'string' && /^\d+(\.\d+)?$/.test(item) ? Number(item) : item)),
+  items.map((item) =>
+    typeof item === 'string' && /^\d+(\.\d+)?$/.test(item) ? Number(item) : item,
+  ),
 );
 
 const fieldsSchema = z.object({
@@ -47,14 +49,23 @@ const fieldsSchema = z.object({
  * Reads the fields of an upload's form. Empty ones count as left out, unknown ones are ignored.
  * @throws `validation-failed` with every fault, `visibility-not-available`
  */
-export function readUploadFields(fields: ReadonlyMap<string, string>, defaults: { readonly profile: Profile }): UploadDetails {
-  const given = Object.fromEntries([...fields].filter(([name, value]) => Object.hasOwn(fieldsSchema.shape, name) && value !== ''));
+export function readUploadFields(
+  fields: ReadonlyMap<string, string>,
+  defaults: { readonly profile: Profile },
+): UploadDetails {
+  const given = Object.fromEntries(
+    [...fields].filter(([name, value]) => Object.hasOwn(fieldsSchema.shape, name) && value !== ''),
+  );
   const result = fieldsSchema.safeParse(given);
   if (!result.success) {
-    const errors = result.error.issues.map(({ path, message }) => ({ path: path.join('.'), message }));
+    const errors = result.error.issues.map(({ path, message }) => ({
+      path: path.join('.'),
+      message,
+    }));
     throw new AppError('validation-failed', { errors });
   }
-  const { title, description, category, tags, visibility, profile, priority, thumbnailTimestamps } = result.data;
+  const { title, description, category, tags, visibility, profile, priority, thumbnailTimestamps } =
+    result.data;
   if (visibility !== 'private') throw new AppError('visibility-not-available');
   return {
     title,

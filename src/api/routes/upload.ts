@@ -1,5 +1,4 @@
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
-import { setFlagsFromString } from 'node:v8';
 import { type Context, Hono } from 'hono';
 import { AppError } from '../../domain/errors.ts';
 import type { VideoId } from '../../domain/ids.ts';
@@ -41,7 +40,9 @@ export function createUploadRoutes(deps: UploadRoutesDeps): Hono<AppEnv> {
     const free = slots.take(viewer.userId);
     try {
       const videoId = await receive(c, deps);
-      return c.json(await deps.presentVideo(videoId, viewer), 201, { Location: `/videos/${videoId}` });
+      return c.json(await deps.presentVideo(videoId, viewer), 201, {
+        Location: `/videos/${videoId}`,
+      });
     } finally {
       free();
     }
@@ -49,23 +50,38 @@ export function createUploadRoutes(deps: UploadRoutesDeps): Hono<AppEnv> {
   return routes;
 }
 
-async function receive(c: Context<AppEnv>, { uploads, defaultProfile, stallMs = 60_000 }: UploadRoutesDeps): Promise<VideoId> {
+async function receive(
+  c: Context<AppEnv>,
+  { uploads, defaultProfile, stallMs = 60_000 }: UploadRoutesDeps,
+): Promise<VideoId> {
   const { incoming, outgoing } = c.env;
-  if (incoming === undefined || outgoing === undefined) throw new Error('uploads are read from Node\'s own request');
+  if (incoming === undefined || outgoing === undefined)
+    throw new Error("uploads are read from Node's own request");
   const upload = uploads.receive(c.get('viewer'));
   try {
     inviteBody(outgoing as ServerResponse);
-    const form = await readUploadForm(incoming as IncomingMessage, { write: upload.write, stallMs });
-    return await upload.submit(form.fileName, readUploadFields(form.fields, { profile: defaultProfile }));
+    const form = await readUploadForm(incoming as IncomingMessage, {
+      write: upload.write,
+      stallMs,
+    });
+    return await upload.submit(
+      form.fileName,
+      readUploadFields(form.fields, { profile: defaultProfile }),
+    );
   } catch (error) {
-    await upload.abort();
+    await upload
+      .abort()
+      .catch((fault: unknown) =>
+        c.get('logger').error({ err: fault }, 'an unfinished upload stays until the next start'),
+      );
     throw error;
   }
 }
 
 /** A body without a length is counted as it comes. */
 function refuseLength(contentLength: string | undefined, maxUploadBytes: number): void {
-  if (Number(contentLength ?? 0) > maxUploadBytes + FORM_OVERHEAD_BYTES) throw tooLarge(maxUploadBytes);
+  if (Number(contentLength ?? 0) > maxUploadBytes + FORM_OVERHEAD_BYTES)
+    throw tooLarge(maxUploadBytes);
 }
 
 function createSlots(limit: number) {
@@ -92,11 +108,10 @@ function tooMany(limit: number): AppError {
 const waiting = new WeakSet<ServerResponse>();
 
 /**
- * Prepares a server, and the heap of its process, for uploads: no limit on the whole of a request (senders are watched for progress instead), and
+ * Prepares a server for uploads: no limit on the whole of a request (senders are watched for progress instead), and
  * `Expect: 100-continue` answered only where the body is wanted, so that a sender that waits is refused before it sends a byte.
  */
 export function configureUploadServer(server: Server): void {
-  keepYoungHeapSmall();
   server.requestTimeout = 0;
   server.headersTimeout = 60_000;
   // Longer than the idle time of the usual proxies, which would otherwise meet a connection that has just been closed.
@@ -107,14 +122,6 @@ export function configureUploadServer(server: Server): void {
     else response.writeContinue();
     server.emit('request', request, response);
   });
-}
-
-/**
- * Every chunk of a body is a buffer outside the heap whose handle is tiny: with a young generation that has grown to its 16 MB
- * they pile up to V8's limit of 64 MB before any is freed. Measured over 1 GiB: peak 234 MiB as it is, 149 MiB with this.
- */
-function keepYoungHeapSmall(): void {
-  setFlagsFromString('--semi-space-growth-factor=1');
 }
 
 function inviteBody(response: ServerResponse): void {

@@ -3,7 +3,13 @@ import type { VideoId } from '../../domain/ids.ts';
 import { VIDEO_STATES } from '../../domain/video.ts';
 import type { UseCaseDeps } from '../../usecases/deps.ts';
 import { cancelVideo, reprocessVideo, retryVideo } from '../../usecases/run-video.ts';
-import { changeVideo, deleteVideo, getVideo, listQueue, listVisibleVideos } from '../../usecases/videos.ts';
+import {
+  changeVideo,
+  deleteVideo,
+  getVideo,
+  listQueue,
+  listVisibleVideos,
+} from '../../usecases/videos.ts';
 import type { AppEnv } from '../app-env.ts';
 import { encodeCursor } from '../cursor.ts';
 import { createRouter } from '../router.ts';
@@ -34,7 +40,9 @@ export function createVideoRoutes(deps: UseCaseDeps): OpenAPIHono<AppEnv> {
       const page = await listVisibleVideos(deps, c.var.viewer, filter);
       return c.json({ data: page.data, nextCursor: encodeCursor('videos', page.nextId) }, 200);
     })
-    .openapi(getRoute, async (c) => c.json(await getVideo(deps, c.var.viewer, c.req.valid('param').id), 200))
+    .openapi(getRoute, async (c) =>
+      c.json(await getVideo(deps, c.var.viewer, c.req.valid('param').id), 200),
+    )
     .openapi(changeRoute, async (c) => {
       const changes = exact(c.req.valid('json'));
       return c.json(await changeVideo(deps, c.var.viewer, c.req.valid('param').id, changes), 200);
@@ -49,7 +57,10 @@ export function createVideoRoutes(deps: UseCaseDeps): OpenAPIHono<AppEnv> {
     )
     .openapi(reprocessRoute, async (c) => {
       const request = exact(c.req.valid('json'));
-      return c.json(await reprocessVideo(deps, c.var.viewer, c.req.valid('param').id, request), 202);
+      return c.json(
+        await reprocessVideo(deps, c.var.viewer, c.req.valid('param').id, request),
+        202,
+      );
     })
     .openapi(retryRoute, async (c) => {
       const request = exact(c.req.valid('json'));
@@ -70,7 +81,9 @@ const listRoute = createRoute({
       categoryId: idText().optional(),
       tag: line(50).optional(),
       q: line(200).optional().openapi({ description: 'Part of the title or the description.' }),
-      ownerId: idText().optional().openapi({ description: 'Of somebody else: administrators only.' }),
+      ownerId: idText()
+        .optional()
+        .openapi({ description: 'Of somebody else: administrators only.' }),
     }),
   },
   responses: { 200: json(pageOf(videoSchema), 'A page of videos.'), default: problem },
@@ -100,7 +113,10 @@ const deleteRoute = createRoute({
   tags,
   summary: 'Delete a video',
   request: { params: videoParams() },
-  responses: { 202: { description: 'It is gone for readers; its files follow.' }, default: problem },
+  responses: {
+    202: { description: 'It is gone for readers; its files follow.' },
+    default: problem,
+  },
 });
 
 const cancelRoute = createRoute({
@@ -117,7 +133,10 @@ const reprocessRoute = createRoute({
   path: '/videos/{id}/reprocess',
   tags,
   summary: 'Make a video anew; the published version stays until then',
-  request: { params: videoParams(), body: { content: { 'application/json': { schema: runRequestSchema } } } },
+  request: {
+    params: videoParams(),
+    body: { content: { 'application/json': { schema: runRequestSchema } } },
+  },
   responses: { 202: json(runIdentitySchema, 'The run that was started.'), default: problem },
 });
 
@@ -126,7 +145,10 @@ const retryRoute = createRoute({
   path: '/videos/{id}/retry',
   tags,
   summary: 'Try a failed or cancelled video again',
-  request: { params: videoParams(), body: { content: { 'application/json': { schema: runRequestSchema } } } },
+  request: {
+    params: videoParams(),
+    body: { content: { 'application/json': { schema: runRequestSchema } } },
+  },
   responses: { 202: json(runIdentitySchema, 'The run that was started.'), default: problem },
 });
 
@@ -135,5 +157,8 @@ const queueRoute = createRoute({
   path: '/queue',
   tags,
   summary: 'Runs that are not over: your own, or for administrators all',
-  responses: { 200: json(z.object({ data: z.array(queueEntrySchema).readonly() }), 'Oldest first.'), default: problem },
+  responses: {
+    200: json(z.object({ data: z.array(queueEntrySchema).readonly() }), 'Oldest first.'),
+    default: problem,
+  },
 });

@@ -7,5 +7,7 @@ export type Exact<T> = {
 
 /** Leaves out the fields that are undefined. */
 export function exact<T extends object>(value: T): Exact<T> {
-  return Object.fromEntries(Object.entries(value).filter(([, field]) => field !== undefined)) as Exact<T>;
+  return Object.fromEntries(
+    Object.entries(value).filter(([, field]) => field !== undefined),
+  ) as Exact<T>;
 }

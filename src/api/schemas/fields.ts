@@ -54,7 +54,8 @@ export function pageQuery(list: string) {
       .max(100)
       .transform((cursor, context) => {
         const from = decodeCursor(list, cursor);
-        if (from === undefined) context.addIssue({ code: 'custom', message: 'is not a cursor of this list' });
+        if (from === undefined)
+          context.addIssue({ code: 'custom', message: 'is not a cursor of this list' });
         return from ?? z.NEVER;
       })
       .optional()

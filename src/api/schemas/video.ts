@@ -63,7 +63,9 @@ export const videoSchema = z
         }),
       )
       .readonly(),
-    skipped: z.array(z.object({ quality: z.enum(QUALITIES), reason: z.enum(SKIP_REASONS) })).readonly(),
+    skipped: z
+      .array(z.object({ quality: z.enum(QUALITIES), reason: z.enum(SKIP_REASONS) }))
+      .readonly(),
     compressedUrl: z.string().nullable(),
     hlsUrl: z.string().nullable(),
     dashUrl: z.string().nullable(),
@@ -122,7 +124,9 @@ export const runRequestSchema = z
   .openapi('RunRequest');
 
 /** Where a run can be found in the Temporal Web UI. */
-export const runIdentitySchema = z.object({ workflowId: z.string(), runId: z.string() }).openapi('RunIdentity');
+export const runIdentitySchema = z
+  .object({ workflowId: z.string(), runId: z.string() })
+  .openapi('RunIdentity');
 
 export const queueEntrySchema = z
   .object({
@@ -142,14 +146,19 @@ export const queueEntrySchema = z
 /** The upload's form as it is described; the upload route reads it itself, since a schema there would hold the file in memory. */
 export const uploadFormSchema = z
   .object({
-    video: z.string().openapi({ format: 'binary', description: 'The first file part, whatever its name.' }),
+    video: z
+      .string()
+      .openapi({ format: 'binary', description: 'The first file part, whatever its name.' }),
     title: videoFields.title.optional(),
     description: videoFields.description.optional(),
     category: id().optional(),
     tags: z.string().optional().openapi({ description: 'Comma list or JSON array.' }),
     visibility: z.enum(VISIBILITIES).optional(),
     profile: z.enum(PROFILES).optional(),
-    thumbnailTimestamps: z.string().optional().openapi({ description: 'Seconds; comma list or JSON array.' }),
+    thumbnailTimestamps: z
+      .string()
+      .optional()
+      .openapi({ description: 'Seconds; comma list or JSON array.' }),
     priority: z.enum(PRIORITIES).optional(),
   })
   .openapi('Upload');

@@ -13,7 +13,13 @@ const VARIANT = {
   cacheControl: 'private, no-cache',
 };
 
-type Row = [title: string, headers: Record<string, string>, status: number, bytes: [number, number] | null, method?: 'HEAD'];
+type Row = [
+  title: string,
+  headers: Record<string, string>,
+  status: number,
+  bytes: [number, number] | null,
+  method?: 'HEAD',
+];
 
 const range = (value: string) => ({ range: value });
 const WHOLE: [number, number] = [0, SIZE - 1];
@@ -36,7 +42,12 @@ const ROWS: readonly Row[] = [
   ['another unit', range('items=0-9'), 200, WHOLE],
   ['unit in capitals', range('BYTES=0-9'), 206, FIRST_TEN],
   ['two ranges', range('bytes=0-9,20-29'), 200, WHOLE],
-  ['a thousand ranges', range(`bytes=${Array.from({ length: 1000 }, (_, i) => `${i}-${i}`).join(',')}`), 200, WHOLE],
+  [
+    'a thousand ranges',
+    range(`bytes=${Array.from({ length: 1000 }, (_, i) => `${i}-${i}`).join(',')}`),
+    200,
+    WHOLE,
+  ],
   ['one of two ranges lies outside', range(`bytes=${SIZE}-,0-9`), 206, FIRST_TEN],
   ['If-Range with our tag', { ...range('bytes=0-9'), 'if-range': ETAG }, 206, FIRST_TEN],
   ['If-Range with our date', { ...range('bytes=0-9'), 'if-range': DATE }, 206, FIRST_TEN],
@@ -49,9 +60,19 @@ const ROWS: readonly Row[] = [
   ['If-None-Match, weak', { 'if-none-match': `W/${ETAG}` }, 304, null],
   ['If-None-Match with Range', { ...range('bytes=0-9'), 'if-none-match': ETAG }, 304, null],
   ['If-Modified-Since, equal', { 'if-modified-since': DATE }, 304, null],
-  ['If-Modified-Since beside If-None-Match', { 'if-modified-since': DATE, 'if-none-match': '"other"' }, 200, WHOLE],
+  [
+    'If-Modified-Since beside If-None-Match',
+    { 'if-modified-since': DATE, 'if-none-match': '"other"' },
+    200,
+    WHOLE,
+  ],
   ['If-Match fails', { 'if-match': '"other"' }, 412, null],
-  ['If-Match fails, before Range', { ...range(`bytes=${SIZE}-`), 'if-match': `W/${ETAG}` }, 412, null],
+  [
+    'If-Match fails, before Range',
+    { ...range(`bytes=${SIZE}-`), 'if-match': `W/${ETAG}` },
+    412,
+    null,
+  ],
   ['If-Unmodified-Since fails', { 'if-unmodified-since': BEFORE }, 412, null],
 ];
 
@@ -61,13 +82,25 @@ describe('planResponse', () => {
 
     expect(plan.status).toBe(status);
     expect(plan.span).toEqual(bytes === null ? null : { start: bytes[0], end: bytes[1] });
-    expect(plan.headers).toMatchObject({ etag: ETAG, 'last-modified': DATE, 'cache-control': 'private, no-cache' });
+    expect(plan.headers).toMatchObject({
+      etag: ETAG,
+      'last-modified': DATE,
+      'cache-control': 'private, no-cache',
+    });
     expect(plan.headers['content-range']).toBe(
-      status === 206 ? `bytes ${bytes?.[0]}-${bytes?.[1]}/${SIZE}` : status === 416 ? `bytes */${SIZE}` : undefined,
+      status === 206
+        ? `bytes ${bytes?.[0]}-${bytes?.[1]}/${SIZE}`
+        : status === 416
+          ? `bytes */${SIZE}`
+          : undefined,
     );
     const length = bytes === null ? SIZE : bytes[1] - bytes[0] + 1;
-    expect(plan.headers['content-length']).toBe(status === 200 || status === 206 ? String(length) : undefined);
-    expect(plan.headers['accept-ranges']).toBe(status === 304 || status === 412 ? undefined : 'bytes');
+    expect(plan.headers['content-length']).toBe(
+      status === 200 || status === 206 ? String(length) : undefined,
+    );
+    expect(plan.headers['accept-ranges']).toBe(
+      status === 304 || status === 412 ? undefined : 'bytes',
+    );
   });
 
   it('covers the whole table', () => {
@@ -78,10 +111,15 @@ describe('planResponse', () => {
     ['If-Match *', { 'if-match': '*' }],
     ['If-Match in a list', { 'if-match': `"a",${ETAG}` }],
     ['a date that is none', { 'if-modified-since': 'yesterday', 'if-unmodified-since': '0' }],
-    ['If-Unmodified-Since beside a matching If-Match', { 'if-match': ETAG, 'if-unmodified-since': BEFORE }],
+    [
+      'If-Unmodified-Since beside a matching If-Match',
+      { 'if-match': ETAG, 'if-unmodified-since': BEFORE },
+    ],
     ['an empty range list', range('bytes=')],
     ['a range of a minus', range('bytes=-')],
   ])('answers whole to %s', (_title, headers: Record<string, string>) => {
-    expect(planResponse(VARIANT, { method: 'GET', header: (name) => headers[name] }).status).toBe(200);
+    expect(planResponse(VARIANT, { method: 'GET', header: (name) => headers[name] }).status).toBe(
+      200,
+    );
   });
 });

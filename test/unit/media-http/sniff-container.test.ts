@@ -1,8 +1,11 @@
+import { open, readdir } from 'node:fs/promises';
+import { join } from 'node:path';
 import { describe, expect, it } from '@jest/globals';
-import { sniffContainer } from '../../../src/usecases/sniff-container.ts';
+import { SNIFF_BYTES, sniffContainer } from '../../../src/usecases/sniff-container.ts';
 
 const text = (content: string) => Buffer.from(content);
-const box = (brand: string) => Buffer.concat([Buffer.from([0, 0, 0, 24]), text(`ftyp${brand}`), Buffer.alloc(12)]);
+const box = (brand: string) =>
+  Buffer.concat([Buffer.from([0, 0, 0, 24]), text(`ftyp${brand}`), Buffer.alloc(12)]);
 
 describe('sniffContainer', () => {
   it.each([
@@ -14,7 +17,10 @@ describe('sniffContainer', () => {
     ['flv', Buffer.from('FLV\u0001\u0005\u0000\u0000\u0000\u0009', 'latin1')],
     ['avi', Buffer.concat([text('RIFF'), Buffer.alloc(4), text('AVI LIST'), Buffer.alloc(20)])],
     ['mpg', Buffer.from([0, 0, 1, 0xba, 0x44, 0, 4, 0])],
-    ['ts', Buffer.concat(Array.from({ length: 4 }, () => Buffer.from([0x47, ...Buffer.alloc(187)])))],
+    [
+      'ts',
+      Buffer.concat(Array.from({ length: 4 }, () => Buffer.from([0x47, ...Buffer.alloc(187)]))),
+    ],
     ['gif', text('GIF89a')],
   ])('lets in %s', async (extension, head) => {
     expect(await sniffContainer(head)).toMatchObject({ extension });
@@ -35,5 +41,28 @@ describe('sniffContainer', () => {
     ['a zip', 'PK\x03\x04'],
   ])('refuses %s', async (_kind, content) => {
     expect(await sniffContainer(Buffer.from(content, 'latin1'))).toBeUndefined();
+  });
+});
+
+/** Clips of real cameras, phones and encoders; not part of the project. */
+const clips = process.env['REAL_CLIPS_DIR'] ?? '';
+if (clips === '')
+  process.stderr.write(
+    'sniff-container: real clips SKIPPED, REAL_CLIPS_DIR does not name a folder with them\n',
+  );
+
+(clips === '' ? describe.skip : describe)('sniffContainer on real clips', () => {
+  it('lets in every one', async () => {
+    const names = (await readdir(clips)).filter((name) => name.startsWith('real-'));
+    expect(names.length).toBeGreaterThan(0);
+    for (const name of names) {
+      const file = await open(join(clips, name));
+      const { buffer, bytesRead } = await file.read(Buffer.alloc(SNIFF_BYTES));
+      await file.close();
+      expect([name, await sniffContainer(buffer.subarray(0, bytesRead))]).toEqual([
+        name,
+        expect.anything(),
+      ]);
+    }
   });
 });

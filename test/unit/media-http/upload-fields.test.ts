@@ -1,7 +1,8 @@
 import { describe, expect, it } from '@jest/globals';
 import { readUploadFields } from '../../../src/api/routes/upload-fields.ts';
 
-const read = (fields: Record<string, string>) => readUploadFields(new Map(Object.entries(fields)), { profile: 'ladder' });
+const read = (fields: Record<string, string>) =>
+  readUploadFields(new Map(Object.entries(fields)), { profile: 'ladder' });
 
 describe('readUploadFields', () => {
   it('gives every field its default', () => {
@@ -17,7 +18,9 @@ describe('readUploadFields', () => {
   });
 
   it('takes an empty field of a page for one that is left out', () => {
-    expect(read({ title: '', category: '', tags: '', thumbnailTimestamps: '', profile: '' })).toEqual(read({}));
+    expect(
+      read({ title: '', category: '', tags: '', thumbnailTimestamps: '', profile: '' }),
+    ).toEqual(read({}));
   });
 
   it('ignores fields that it does not know', () => {
@@ -54,24 +57,38 @@ describe('readUploadFields', () => {
     ['thumbnailTimestamps.0', { thumbnailTimestamps: '[1e999]' }],
     ['thumbnailTimestamps.0', { thumbnailTimestamps: '[null]' }],
     ['thumbnailTimestamps', { thumbnailTimestamps: '[]' }],
-    ['thumbnailTimestamps', { thumbnailTimestamps: Array.from({ length: 21 }, (_, i) => i).join(',') }],
+    [
+      'thumbnailTimestamps',
+      { thumbnailTimestamps: Array.from({ length: 21 }, (_, i) => i).join(',') },
+    ],
   ])('refuses a wrong %s: %j', (path, fields) => {
     expect(() => read(fields)).toThrow(
       expect.objectContaining({
         code: 'validation-failed',
-        details: { errors: expect.arrayContaining([expect.objectContaining({ path: expect.stringMatching(new RegExp(`^${path}`)) })]) },
+        details: {
+          errors: expect.arrayContaining([
+            expect.objectContaining({ path: expect.stringMatching(new RegExp(`^${path}`)) }),
+          ]),
+        },
       }),
     );
   });
 
   it.each(['public', 'unlisted'])('says that %s videos are not offered', (visibility) => {
-    expect(() => read({ visibility })).toThrow(expect.objectContaining({ code: 'visibility-not-available' }));
+    expect(() => read({ visibility })).toThrow(
+      expect.objectContaining({ code: 'visibility-not-available' }),
+    );
   });
 
   it('names every fault at once', () => {
     expect(() => read({ profile: '4k', priority: 'urgent' })).toThrow(
       expect.objectContaining({
-        details: { errors: [expect.objectContaining({ path: 'profile' }), expect.objectContaining({ path: 'priority' })] },
+        details: {
+          errors: [
+            expect.objectContaining({ path: 'profile' }),
+            expect.objectContaining({ path: 'priority' }),
+          ],
+        },
       }),
     );
   });

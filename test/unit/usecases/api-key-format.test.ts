@@ -1,5 +1,10 @@
 import { describe, expect, it } from '@jest/globals';
-import { generateApiKey, hashSecret, matchesHash, parseApiKey } from '../../../src/usecases/api-key-format.ts';
+import {
+  generateApiKey,
+  hashSecret,
+  matchesHash,
+  parseApiKey,
+} from '../../../src/usecases/api-key-format.ts';
 
 describe('API keys', () => {
   it('are read back into their parts', () => {

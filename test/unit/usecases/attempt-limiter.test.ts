@@ -9,7 +9,10 @@ describe('createAttemptLimiter', () => {
     const limiter = createAttemptLimiter(() => new Date(0));
     limiter.take([key]);
     limiter.take([key]);
-    expect(codeOf(() => limiter.take([key]))).toEqual({ code: 'rate-limited', retryAfterSeconds: 900 });
+    expect(codeOf(() => limiter.take([key]))).toEqual({
+      code: 'rate-limited',
+      retryAfterSeconds: 900,
+    });
   });
 
   it('does not count attempts that succeeded', () => {

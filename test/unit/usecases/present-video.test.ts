@@ -1,5 +1,8 @@
 import { describe, expect, it } from '@jest/globals';
-import type { RunRecord, StreamRecord, VideoFacts, VideoRecord } from '../../../src/db/videos.ts';
+import type { StreamRecord } from '../../../src/db/published.ts';
+import type { RunRecord } from '../../../src/db/run-views.ts';
+import type { VideoFacts } from '../../../src/db/video-facts.ts';
+import type { VideoRecord } from '../../../src/db/videos.ts';
 import type { UserId, VideoId } from '../../../src/domain/ids.ts';
 import { presentVideo } from '../../../src/usecases/present-video.ts';
 
@@ -34,8 +37,18 @@ describe('presentVideo', () => {
   });
 
   it('shows how far an active run is and how long it may take', () => {
-    const active = run({ stage: 'compress', progressPercent: 25, hasPlan: true, toolSeenAt: before(2), startedAt: before(60) });
-    expect(presentVideo(facts(active), NOW)).toMatchObject({ stage: 'compress', progressPercent: 25, etaSeconds: 180 });
+    const active = run({
+      stage: 'compress',
+      progressPercent: 25,
+      hasPlan: true,
+      toolSeenAt: before(2),
+      startedAt: before(60),
+    });
+    expect(presentVideo(facts(active), NOW)).toMatchObject({
+      stage: 'compress',
+      progressPercent: 25,
+      etaSeconds: 180,
+    });
   });
 
   it.each([
@@ -46,14 +59,24 @@ describe('presentVideo', () => {
     { toolSeenAt: null, stage: 'publish', shown: 'publish' },
     { toolSeenAt: null, stage: 'ladder', hasPlan: false, shown: 'ladder' },
     { toolSeenAt: null, stage: 'ladder', waitingFor: 'the storage', shown: 'ladder' },
-  ] as const)('tells a run without a tool from one that waits: $stage, $toolSeenAt → $shown', ({ shown, ...state }) => {
-    expect(presentVideo(facts(run({ hasPlan: true, ...state })), NOW).stage).toBe(shown);
-  });
+  ] as const)(
+    'tells a run without a tool from one that waits: $stage, $toolSeenAt → $shown',
+    ({ shown, ...state }) => {
+      expect(presentVideo(facts(run({ hasPlan: true, ...state })), NOW).stage).toBe(shown);
+    },
+  );
 
   it('promises no end while a run waits', () => {
-    const waiting = run({ stage: 'compress', progressPercent: 50, hasPlan: true, toolSeenAt: before(60) });
+    const waiting = run({
+      stage: 'compress',
+      progressPercent: 50,
+      hasPlan: true,
+      toolSeenAt: before(60),
+    });
     expect(presentVideo(facts(waiting), NOW).etaSeconds).toBeNull();
-    expect(presentVideo(facts(run({ progressPercent: 50, waitingFor: 'the disk' })), NOW).etaSeconds).toBeNull();
+    expect(
+      presentVideo(facts(run({ progressPercent: 50, waitingFor: 'the disk' })), NOW).etaSeconds,
+    ).toBeNull();
   });
 
   it('keeps what is for operators out of a failure', () => {
@@ -67,20 +90,32 @@ describe('presentVideo', () => {
     } as const;
     const secret = { ...failure, diagnostics: { stderr: '/srv/secret' } };
     const failed = run({ state: 'failed', failure: secret });
-    const view = presentVideo({ ...facts(failed), video: video({ status: 'failed', failure: secret }) }, NOW);
+    const view = presentVideo(
+      { ...facts(failed), video: video({ status: 'failed', failure: secret }) },
+      NOW,
+    );
     expect(view.failure).toEqual(failure);
     expect(view.lastRun?.failure).toEqual(failure);
     expect(view.progressPercent).toBe(0);
   });
 
   it('names the workflow that a video without a run will have', () => {
-    expect(presentVideo(facts(null), NOW)).toMatchObject({ workflowId: 'process-video-42', lastRun: null, playable: false });
+    expect(presentVideo(facts(null), NOW)).toMatchObject({
+      workflowId: 'process-video-42',
+      lastRun: null,
+      playable: false,
+    });
     expect(presentVideo(facts(run({ workflowId: 'by-hand' })), NOW).workflowId).toBe('by-hand');
   });
 });
 
 function facts(active: RunRecord | null): VideoFacts {
-  return { video: video({ status: active === null ? 'pending' : 'processing' }), streams: [], thumbnails: [], run: active };
+  return {
+    video: video({ status: active === null ? 'pending' : 'processing' }),
+    streams: [],
+    thumbnails: [],
+    run: active,
+  };
 }
 
 function run(changes: Partial<RunRecord>): RunRecord {
@@ -116,7 +151,14 @@ function stream(output: StreamRecord['output']): StreamRecord {
 }
 
 function thumbnail(position: number, isDefault: boolean) {
-  return { position, timestampSeconds: position, objectKey: 'k', sizeBytes: 1, sha256: 'a', isDefault };
+  return {
+    position,
+    timestampSeconds: position,
+    objectKey: 'k',
+    sizeBytes: 1,
+    sha256: 'a',
+    isDefault,
+  };
 }
 
 function video(changes: Partial<VideoRecord>): VideoRecord {

@@ -1,0 +1,215 @@
+import { ask, Problem } from './api.js';
+import { byId, confirm, show } from './dom.js';
+import { createFollower } from './follow.js';
+import { createList } from './list.js';
+import { createPanel } from './panel.js';
+import { createUpload } from './upload.js';
+import { describeFailure, describeStatus, isUnfinished } from './words.js';
+
+/**
+ * The first page: log in, upload, see progress, watch. No build step and no framework: these files are what the browser runs.
+ * `/?video=42` opens that video.
+ */
+
+/** @typedef {import('./words.js').Video} Video */
+
+const follower = createFollower({ onChange: updated, onGone: gone, onProblem: report });
+const list = createList({ onOpen: (id) => void visit(id), onLoaded: (video) => follower.follow(video) });
+const panel = createPanel({ onCancel: cancel, onReprocess: reprocess, onDelete: remove });
+const upload = createUpload({ onUploaded: uploaded, announce });
+
+/** The state of a video when it was last spoken of. @type {Map<number, string>} */
+const announced = new Map();
+
+byId('key-form').addEventListener('submit', (/** @type {Event} */ event) => {
+  event.preventDefault();
+  void logIn({ apiKey: byId('api-key').value.trim() });
+});
+byId('password-form').addEventListener('submit', (/** @type {Event} */ event) => {
+  event.preventDefault();
+  void logIn({ email: byId('email').value.trim(), password: byId('password').value });
+});
+byId('log-out').addEventListener('click', () => void logOut());
+byId('refresh').addEventListener('click', () => void guarded(list.refresh));
+byId('more').addEventListener('click', () => void guarded(list.more));
+byId('panel-close').addEventListener('click', (/** @type {Event} */ event) => {
+  event.preventDefault();
+  void visit(0);
+});
+addEventListener('popstate', () => void openAddress());
+document.addEventListener('visibilitychange', () => {
+  if (!document.hidden && !byId('home').hidden) void guarded(list.refresh);
+});
+
+await start();
+
+async function start() {
+  try {
+    await showHome(await ask('GET', '/auth/me'));
+  } catch (problem) {
+    report(problem);
+  }
+}
+
+/** @param {{ apiKey: string } | { email: string, password: string }} credentials */
+async function logIn(credentials) {
+  try {
+    const user = await ask('POST', '/auth/log-in', credentials);
+    byId('key-form').reset();
+    byId('password-form').reset();
+    show('notice', '');
+    await showHome(user);
+    if (panel.current() === undefined) byId('videos-heading').focus();
+  } catch (problem) {
+    show('notice', /** @type {Error} */ (problem).message);
+  }
+}
+
+async function logOut() {
+  upload.stop();
+  await guarded(() => ask('POST', '/auth/log-out'));
+  showLogin();
+}
+
+/** @param {{ id: number, email: string }} user */
+async function showHome(user) {
+  byId('login').hidden = true;
+  byId('home').hidden = false;
+  byId('account').hidden = false;
+  byId('account-name').textContent = user.email;
+  await guarded(() => list.start(user.id));
+  await openAddress();
+}
+
+function showLogin() {
+  follower.stop();
+  panel.close();
+  list.clear();
+  byId('home').hidden = true;
+  byId('account').hidden = true;
+  byId('login').hidden = false;
+  byId('login-heading').focus();
+}
+
+/** @param {number} id 0: none */
+async function visit(id) {
+  history.pushState(null, '', id === 0 ? '/' : `/?video=${id}`);
+  await openAddress();
+  if (id === 0) byId('videos-heading').focus();
+  else if (panel.current() !== undefined) panel.focus();
+}
+
+/** Shows what the address asks for. */
+async function openAddress() {
+  const id = new URLSearchParams(location.search).get('video');
+  show('notice', '');
+  list.setOpen(Number(id ?? 0));
+  byId('home').classList.toggle('with-panel', id !== null);
+  document.title = 'Steadyreel';
+  if (id === null) return panel.close();
+  await guarded(async () => {
+    const video = await ask('GET', `/videos/${encodeURIComponent(id)}`);
+    render(video);
+    follower.follow(video);
+    scrollTo({ top: 0 });
+  });
+  if (panel.current()?.id !== Number(id)) panel.close();
+}
+
+/** @param {Video} video */
+function uploaded(video) {
+  list.add(video);
+  follower.follow(video);
+  void visit(video.id);
+}
+
+/** @param {Video} video */
+function updated(video) {
+  show('notice', '');
+  list.update(video);
+  if (panel.current()?.id === video.id) render(video);
+  const state = isUnfinished(video) ? 'unfinished' : video.status;
+  const before = announced.get(video.id) ?? 'unfinished';
+  announced.set(video.id, state);
+  if (state !== before) announce(`${video.title}: ${describeFailure(video) ?? describeStatus(video)}`);
+}
+
+/** @param {Video} video */
+function render(video) {
+  panel.render(video);
+  list.update(video);
+  document.title = `${video.title} · Steadyreel`;
+}
+
+/** @param {Video} video */
+async function cancel(video) {
+  const words = {
+    question: `Stop processing “${video.title}”?`,
+    detail: video.playable ? 'The published version stays.' : 'The uploaded file is kept, and can be processed again.',
+    yes: 'Cancel processing',
+  };
+  if (await confirm(words)) await guarded(() => ask('POST', `/videos/${video.id}/cancel`));
+}
+
+/** @param {Video} video */
+async function reprocess(video) {
+  const words = {
+    question: `Process “${video.title}” again?`,
+    detail: video.playable
+      ? 'All qualities are made anew from the original. The published version stays until they are done.'
+      : 'All qualities are made from the original.',
+    yes: 'Process again',
+  };
+  if (!(await confirm(words))) return;
+  await guarded(async () => {
+    await ask('POST', `/videos/${video.id}/reprocess`, {});
+    follower.follow(video, { newRunExpected: true });
+    announce('Processing starts');
+  });
+}
+
+/** @param {Video} video */
+async function remove(video) {
+  const words = {
+    question: `Delete “${video.title}”?`,
+    detail: 'The original and everything made from it are removed. This cannot be undone.',
+    yes: 'Delete for good',
+  };
+  if (!(await confirm(words))) return;
+  await guarded(async () => {
+    await ask('DELETE', `/videos/${video.id}`);
+    announce(`${video.title} is deleted`);
+    gone(video.id);
+  });
+}
+
+/** @param {number} id */
+function gone(id) {
+  follower.forget(id);
+  list.remove(id);
+  if (panel.current()?.id === id) void visit(0);
+}
+
+/** Runs what may fail, and says so. @param {() => Promise<unknown>} work */
+async function guarded(work) {
+  try {
+    await work();
+  } catch (problem) {
+    report(problem);
+  }
+}
+
+/** @param {unknown} problem */
+function report(problem) {
+  if (!(problem instanceof Problem)) throw problem;
+  const isLoggedOut = problem.status === 401;
+  const wasLoggedIn = !byId('home').hidden;
+  if (isLoggedOut) showLogin();
+  if (isLoggedOut && !wasLoggedIn) return;
+  show('notice', isLoggedOut ? 'You were logged out. Log in again.' : problem.message);
+}
+
+/** Says something to those who listen to the page. @param {string} text */
+function announce(text) {
+  byId('announcer').textContent = text;
+}

@@ -1,0 +1,118 @@
+import type { VideoId } from '../domain/ids.ts';
+import type { Output } from '../domain/video.ts';
+import { Thumbnail } from './entities/thumbnail.ts';
+import { VideoStream } from './entities/video-stream.ts';
+import type { EntityManager } from './orm.ts';
+import type { VideoRecord } from './videos.ts';
+
+/** A playable file of the published version. */
+export interface StreamRecord {
+  readonly output: Output;
+  readonly objectKey: string;
+  readonly sizeBytes: number;
+  readonly sha256: string;
+  readonly widthPx: number;
+  readonly heightPx: number;
+  readonly bitrateBps: number;
+  readonly codecs: string;
+  readonly createdAt: Date;
+}
+
+export interface ThumbnailRecord {
+  readonly position: number;
+  readonly timestampSeconds: number;
+  readonly objectKey: string;
+  readonly sizeBytes: number;
+  readonly sha256: string;
+  readonly isDefault: boolean;
+}
+
+/** What viewers get of a video: streams and thumbnails of its published version. */
+export interface PublishedMedia {
+  readonly streams: readonly StreamRecord[];
+  readonly thumbnails: readonly ThumbnailRecord[];
+}
+
+/** Of many videos in two queries; empty where nothing is published. */
+export async function listPublishedMedia(
+  em: EntityManager,
+  videos: readonly VideoRecord[],
+): Promise<ReadonlyMap<VideoId, PublishedMedia>> {
+  const live = { videoId: { $in: videos.map((video) => video.id) }, retiredAt: null };
+  const options = { disableIdentityMap: true } as const;
+  const streams = await em.find(VideoStream, live, options);
+  const thumbnails = await em.find(Thumbnail, live, { ...options, orderBy: { position: 'asc' } });
+  return new Map(
+    videos.map((video) => {
+      const isPublished = (row: { videoId: number; version: number }): boolean =>
+        row.videoId === video.id && row.version === video.version;
+      const media = {
+        streams: streams.filter(isPublished).map(toStreamRecord),
+        thumbnails: thumbnails.filter(isPublished).map(toThumbnailRecord),
+      };
+      return [video.id, media] as const;
+    }),
+  );
+}
+
+/** A file of the published version by its name. */
+export async function findPublishedStream(
+  em: EntityManager,
+  video: VideoRecord,
+  output: Output,
+): Promise<StreamRecord | undefined> {
+  if (video.version === null) return undefined;
+  const where = { videoId: video.id, version: video.version, output, retiredAt: null };
+  const stream = await em.findOne(VideoStream, where, { disableIdentityMap: true });
+  return stream === null ? undefined : toStreamRecord(stream);
+}
+
+/** Names of everything that the published version has. */
+export async function listPublishedOutputs(
+  em: EntityManager,
+  video: VideoRecord,
+): Promise<readonly Output[]> {
+  if (video.version === null) return [];
+  const where = { videoId: video.id, version: video.version, retiredAt: null };
+  const streams = await em.find(VideoStream, where, {
+    fields: ['output'],
+    disableIdentityMap: true,
+  });
+  return streams.map((stream) => stream.output);
+}
+
+export async function findPublishedThumbnail(
+  em: EntityManager,
+  video: VideoRecord,
+  position: number,
+): Promise<ThumbnailRecord | undefined> {
+  if (video.version === null) return undefined;
+  const where = { videoId: video.id, version: video.version, position, retiredAt: null };
+  const thumbnail = await em.findOne(Thumbnail, where, { disableIdentityMap: true });
+  return thumbnail === null ? undefined : toThumbnailRecord(thumbnail);
+}
+
+function toStreamRecord(stream: VideoStream): StreamRecord {
+  return {
+    output: stream.output,
+    objectKey: stream.objectKey,
+    sizeBytes: stream.sizeBytes,
+    sha256: stream.sha256,
+    widthPx: stream.widthPx,
+    heightPx: stream.heightPx,
+    bitrateBps: stream.bitrateBps,
+    codecs: stream.codecs,
+    createdAt: stream.createdAt,
+  };
+}
+
+function toThumbnailRecord(thumbnail: Thumbnail): ThumbnailRecord {
+  return {
+    position: thumbnail.position,
+    timestampSeconds: thumbnail.timestampSeconds,
+    objectKey: thumbnail.objectKey,
+    sizeBytes: thumbnail.sizeBytes,
+    sha256: thumbnail.sha256,
+    isDefault: thumbnail.isDefault,
+  };
+}

@@ -1,0 +1,92 @@
+import type { Failure } from '../domain/failure.ts';
+import type { VideoId } from '../domain/ids.ts';
+import type { RunKind, RunState, Stage } from '../domain/video.ts';
+import type { EntityManager } from './orm.ts';
+
+/** A run as viewers see it. */
+export interface RunRecord {
+  readonly videoId: VideoId;
+  readonly workflowId: string;
+  readonly runId: string;
+  readonly kind: RunKind;
+  readonly state: RunState;
+  readonly stage: Stage;
+  readonly progressPercent: number;
+  readonly hasPlan: boolean;
+  readonly toolSeenAt: Date | null;
+  readonly waitingFor: string | null;
+  readonly failure: Failure | null;
+  readonly startedAt: Date;
+}
+
+/** An active run and whose video it works on. */
+export interface QueueEntry {
+  readonly title: string;
+  readonly ownerId: number;
+  readonly run: RunRecord;
+}
+
+/** Oldest first. @param ownerId undefined: everybody's */
+export async function listActiveRuns(
+  em: EntityManager,
+  ownerId: number | undefined,
+): Promise<readonly QueueEntry[]> {
+  const rows = await em.execute<(RunRow & { title: string; owner_id: number })[]>(
+    `select ${RUN_COLUMNS}, v.title, v.owner_id from video_runs r join videos v on v.id = r.video_id
+     where r.state = 'active' and v.deleted_at is null ${ownerId === undefined ? '' : 'and v.owner_id = ?'}
+     order by r.started_at, r.id`,
+    ownerId === undefined ? [] : [ownerId],
+  );
+  return rows.map((row) => ({ title: row.title, ownerId: row.owner_id, run: toRunRecord(row) }));
+}
+
+/** Plans and probes are large and nobody here reads them: they are left out. */
+const RUN_COLUMNS =
+  'r.video_id, r.workflow_id, r.run_id, r.kind, r.state, r.stage, r.progress_percent, r.plan is not null as has_plan, ' +
+  'r.tool_seen_at, r.waiting_for, r.failure, r.started_at';
+
+interface RunRow {
+  readonly video_id: number;
+  readonly workflow_id: string;
+  readonly run_id: string;
+  readonly kind: RunKind;
+  readonly state: RunState;
+  readonly stage: Stage;
+  readonly progress_percent: number;
+  readonly has_plan: boolean;
+  readonly tool_seen_at: string | Date | null;
+  readonly waiting_for: string | null;
+  readonly failure: Failure | null;
+  readonly started_at: string | Date;
+}
+
+/** The active run of each video, else its newest. */
+export async function findCurrentRuns(
+  em: EntityManager,
+  videoIds: readonly VideoId[],
+): Promise<readonly RunRecord[]> {
+  const rows = await em.execute<RunRow[]>(
+    `select distinct on (r.video_id) ${RUN_COLUMNS} from video_runs r
+     where r.video_id in (${videoIds.map(() => '?').join(', ')})
+     order by r.video_id, (r.state = 'active') desc, r.id desc`,
+    [...videoIds],
+  );
+  return rows.map(toRunRecord);
+}
+
+function toRunRecord(row: RunRow): RunRecord {
+  return {
+    videoId: row.video_id as VideoId,
+    workflowId: row.workflow_id,
+    runId: row.run_id,
+    kind: row.kind,
+    state: row.state,
+    stage: row.stage,
+    progressPercent: row.progress_percent,
+    hasPlan: row.has_plan,
+    toolSeenAt: row.tool_seen_at === null ? null : new Date(row.tool_seen_at),
+    waitingFor: row.waiting_for,
+    failure: row.failure,
+    startedAt: new Date(row.started_at),
+  };
+}

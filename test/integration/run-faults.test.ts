@@ -1,0 +1,214 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
+import { AppError } from '../../src/domain/errors.ts';
+import type { VideoId } from '../../src/domain/ids.ts';
+import { TASK_QUEUES, WORKFLOW_TYPES } from '../../src/workflows/messages.ts';
+import { makeClip } from '../support/make-clip.ts';
+import { type Pipeline, type PipelineOptions, startPipeline } from '../support/pipeline.ts';
+import { findProcesses } from '../support/processes.ts';
+import { writeStubFfmpeg } from '../support/stub-ffmpeg.ts';
+
+describe('faults of a run', () => {
+  let pipeline: Pipeline;
+  let clips: string;
+  let short: string;
+  let long: string;
+
+  beforeAll(async () => {
+    clips = await mkdtemp(path.join(tmpdir(), 'steadyreel-clips-'));
+    short = await makeClip(path.join(clips, 'short.mp4'), { seconds: 1 });
+    long = await makeClip(path.join(clips, 'long.mp4'), { widthPx: 1920, heightPx: 1080, seconds: 60, audio: false, options: ['-g', '250'] });
+  }, 120_000);
+
+  afterEach(() => pipeline.close());
+  afterAll(() => rm(clips, { recursive: true, force: true }));
+
+  async function start(options: PipelineOptions = {}): Promise<void> {
+    pipeline = await startPipeline(options);
+  }
+
+  async function expectNoTools(): Promise<void> {
+    expect(await findProcesses(`${pipeline.folder}/`)).toEqual([]);
+  }
+
+  async function expectOriginalAlone(id: VideoId): Promise<void> {
+    const { stored_name: name, original_size_bytes: size } = await pipeline.video(id);
+    expect(await pipeline.keys()).toEqual([`videos/original/${String(name)}`]);
+    expect(await pipeline.deps.store.stat(`videos/original/${String(name)}`)).toMatchObject({ sizeBytes: Number(size) });
+  }
+
+  it.each([
+    ['a real encode', undefined],
+    ['an encoder that ignores SIGTERM', `trap '' TERM; while true; do sleep 1; done`],
+    [
+      'an encoder that reports progress for ever',
+      `n=0; while true; do n=$((n+1000)); printf 'frame=%s\\nout_time_us=%s\\ntotal_size=%s\\nprogress=continue\\n' $n $n $n; sleep 0.2; done`,
+    ],
+  ])(
+    'rule 29: the timeout stops %s, its whole group dead before the activity ends',
+    async (_title, stub) => {
+      await start({
+        settings: { timeoutSeconds: 2, preset: 'medium' },
+        ...(stub === undefined ? {} : { ffmpegPath: await writeStubFfmpeg(clips, stub) }),
+      });
+      const id = await pipeline.submit(long);
+      const video = await pipeline.waitForStatus(id, 'failed', 40);
+      expect(video['failure']).toMatchObject({ code: 'processing-timeout', step: 'compressChunk', attempt: 1 });
+      await expectNoTools();
+      const { stored_name: name } = video;
+      expect(await pipeline.deps.store.stat(`videos/original/${String(name)}`)).toBeDefined();
+    },
+    90_000,
+  );
+
+  it('rule 15: a cancel ends every ffmpeg within ten seconds and leaves the original alone', async () => {
+    await start({ settings: { preset: 'slow' } });
+    const id = await pipeline.submit(long);
+    await pipeline.until('an encode is running', async () => (await findProcesses(`${pipeline.folder}/work`, 'libx264')).length > 0);
+    expect(await pipeline.video(id)).toMatchObject({ status: 'processing' });
+    const cancelledAt = Date.now();
+    await pipeline.client.workflow.getHandle(`process-video-${id}`).cancel();
+    await pipeline.waitForStatus(id, 'cancelled', 15);
+    expect(Date.now() - cancelledAt).toBeLessThan(10_000);
+    await expectNoTools();
+    await pipeline.until('objects of the run are gone', async () => (await pipeline.keys()).length === 1);
+    await expectOriginalAlone(id);
+
+    // rule 9: a start that is repeated does not revive it
+    await pipeline.deps.workflows.startUpload({ id, ownerId: pipeline.ownerId, title: 'x', priority: 'normal' });
+    const result = await pipeline.client.workflow.getHandle(`process-video-${id}`).result();
+    expect(result).toMatchObject({ outcome: 'nothing-to-do' });
+    expect(await pipeline.video(id)).toMatchObject({ status: 'cancelled' });
+  }, 90_000);
+
+  it('rule 2: a cancel that arrives during publish comes too late', async () => {
+    let entered: () => void = () => undefined;
+    let release: () => void = () => undefined;
+    const hasEntered = new Promise<void>((resolve) => (entered = resolve));
+    const isReleased = new Promise<void>((resolve) => (release = resolve));
+    await start({
+      replace: ({ store }) => ({
+        store: {
+          ...store,
+          async stat(key) {
+            // Only publish looks at this one.
+            if (key.startsWith('videos/compressed/')) {
+              entered();
+              await isReleased;
+            }
+            return store.stat(key);
+          },
+        },
+      }),
+    });
+    const id = await pipeline.submit(short);
+    await hasEntered;
+    await pipeline.client.workflow.getHandle(`process-video-${id}`).cancel();
+    release();
+    await pipeline.waitForStatus(id, 'completed', 30);
+    const { status } = await pipeline.client.workflow.getHandle(`process-video-${id}`).describe();
+    await pipeline.until('the run has ended', async () => (await pipeline.client.workflow.getHandle(`process-video-${id}`).describe()).status.name !== 'RUNNING');
+    expect(['RUNNING', 'COMPLETED']).toContain(status.name);
+    expect(await pipeline.db.sql('select 1 from video_streams where video_id = $1', [id])).toHaveLength(4);
+  }, 90_000);
+
+  it('rule 5: of two runs started at once one works, the other ends video-busy and touches nothing', async () => {
+    await start({ settings: { preset: 'slow' } });
+    const id = await pipeline.submit(long);
+    await pipeline.until('the run is claimed', async () => (await pipeline.db.sql('select 1 from video_runs')).length === 1);
+    const second = await pipeline.client.workflow.start(WORKFLOW_TYPES.processVideo, {
+      taskQueue: TASK_QUEUES.orchestration,
+      workflowId: 'somebody-typed-this',
+      args: [{ videoId: id }],
+    });
+    await expect(second.result()).rejects.toMatchObject({ cause: { cause: { type: 'video-busy' } } });
+    expect(await pipeline.db.sql('select workflow_id, state from video_runs')).toEqual([
+      { workflow_id: `process-video-${id}`, state: 'active' },
+    ]);
+    expect((await pipeline.video(id))['failure']).toBeNull();
+  }, 60_000);
+
+  it('rule 12: an encoder that fails three times fails the video and keeps the original', async () => {
+    await start({ ffmpegPath: await writeStubFfmpeg(clips, 'echo "x264 gave up" >&2; exit 1') });
+    const id = await pipeline.submit(short);
+    const video = await pipeline.waitForStatus(id, 'failed', 60);
+    expect(video['failure']).toMatchObject({ code: 'encoder-failed', step: 'compressChunk', attempt: 3 });
+    const [attempts] = await pipeline.db.sql(`select * from piece_attempts where name = 'chunk/0'`);
+    expect(attempts).toMatchObject({ encoder_faults: 3, unended_starts: 0 });
+  }, 90_000);
+
+  it('rule 17: an encoder that is killed twice is tried again with one thread', async () => {
+    const log = path.join(clips, 'kills');
+    const stub = await writeStubFfmpeg(
+      clips,
+      `case " $* " in *" -threads:v 1 "*) exec ffmpeg "$@" ;; esac; echo x >> ${log}; kill -9 $$`,
+    );
+    await start({ ffmpegPath: stub });
+    const id = await pipeline.submit(short);
+    await pipeline.waitForStatus(id, 'completed', 60);
+    const summaries = await summariesOf(pipeline, id);
+    expect(summaries.filter((summary) => summary.startsWith('chunk'))).toEqual([
+      'chunk 1/1 → 360p 240p',
+      'chunk 1/1 → 360p 240p, one thread',
+    ]);
+  }, 90_000);
+
+  it('turns a fault of the pictures into a warning', async () => {
+    await start({ ffmpegPath: await writeStubFfmpeg(clips, 'exit 1', 'image2') });
+    const id = await pipeline.submit(short);
+    const video = await pipeline.waitForStatus(id, 'completed', 60);
+    expect(video['warnings']).toEqual([expect.objectContaining({ code: 'pictures-failed' })]);
+  }, 60_000);
+
+  it('waits out a store that is away, in plain sight, and goes on by itself', async () => {
+    let isAway = true;
+    await start({
+      replace: ({ store }) => ({
+        store: {
+          ...store,
+          async fetchToFile(key, file, signal) {
+            if (isAway) throw new AppError('storage-unavailable');
+            return store.fetchToFile(key, file, signal);
+          },
+        },
+      }),
+    });
+    const id = await pipeline.submit(short);
+    await pipeline.until('the wait is told', async () => {
+      const [run] = await pipeline.db.sql('select waiting_for from video_runs');
+      return String(run?.['waiting_for']).startsWith('storage-unavailable');
+    });
+    isAway = false;
+    await pipeline.waitForStatus(id, 'completed', 60);
+  }, 90_000);
+
+  it('fails a malformed start at once and touches no row', async () => {
+    await start();
+    const id = await pipeline.addVideo(short);
+    for (const input of [{ videoId: 'x' }, { videoId: id, extra: 1 }, 'text', undefined]) {
+      const run = await pipeline.client.workflow.start(WORKFLOW_TYPES.processVideo, {
+        taskQueue: TASK_QUEUES.orchestration,
+        workflowId: `typed-${JSON.stringify(input)}`,
+        args: input === undefined ? [] : [input],
+      });
+      await expect(run.result()).rejects.toMatchObject({ cause: { type: 'invalid-workflow-input' } });
+    }
+    const missing = await pipeline.client.workflow.start(WORKFLOW_TYPES.processVideo, {
+      taskQueue: TASK_QUEUES.orchestration,
+      workflowId: 'no-such-video',
+      args: [{ videoId: 999_999 }],
+    });
+    await expect(missing.result()).rejects.toMatchObject({ cause: { cause: { type: 'video-not-found' } } });
+    expect(await pipeline.db.sql('select 1 from video_runs')).toEqual([]);
+  }, 60_000);
+});
+
+async function summariesOf(pipeline: Pipeline, id: VideoId): Promise<readonly string[]> {
+  const { events } = await pipeline.client.workflow.getHandle(`process-video-${id}`).fetchHistory();
+  return (events ?? []).flatMap((event) => {
+    const data = event.userMetadata?.summary?.data;
+    return data ? [JSON.parse(Buffer.from(data).toString()) as string] : [];
+  });
+}

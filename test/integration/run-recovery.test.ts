@@ -1,0 +1,150 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import type { RunIdentity, VideoId } from '../../src/domain/ids.ts';
+import { TASK_QUEUES, WORKFLOW_TYPES } from '../../src/workflows/messages.ts';
+import { makeClip } from '../support/make-clip.ts';
+import { type Pipeline, startPipeline } from '../support/pipeline.ts';
+import { findProcesses } from '../support/processes.ts';
+
+describe('what a run or its video can go through', () => {
+  let pipeline: Pipeline;
+  let clips: string;
+  let short: string;
+  let long: string;
+
+  beforeAll(async () => {
+    clips = await mkdtemp(path.join(tmpdir(), 'steadyreel-clips-'));
+    short = await makeClip(path.join(clips, 'short.mp4'), { seconds: 1 });
+    long = await makeClip(path.join(clips, 'long.mp4'), { widthPx: 1920, heightPx: 1080, seconds: 60, audio: false, options: ['-g', '250'] });
+    pipeline = await startPipeline({ settings: { preset: 'medium' } });
+  }, 120_000);
+
+  afterAll(async () => {
+    await pipeline.close();
+    await rm(clips, { recursive: true, force: true });
+  });
+
+  function reconcile(): Promise<unknown> {
+    const workflowId = `reconcile-${Math.random()}`;
+    return pipeline.client.workflow.execute(WORKFLOW_TYPES.reconcileVideos, { taskQueue: TASK_QUEUES.orchestration, workflowId });
+  }
+
+  async function reset({ workflowId, runId }: RunIdentity, toEvent: number): Promise<void> {
+    const answer = await pipeline.client.workflowService.resetWorkflowExecution({
+      namespace: pipeline.client.options.namespace,
+      workflowExecution: { workflowId, runId },
+      reason: 'test',
+      workflowTaskFinishEventId: toEvent as never,
+      requestId: `${workflowId}-${toEvent}-${Math.random()}`,
+    });
+    await pipeline.client.workflow.getHandle(workflowId, answer.runId ?? '').result().catch(() => undefined);
+  }
+
+  async function identify(id: VideoId): Promise<RunIdentity> {
+    const { workflowId, runId } = await pipeline.client.workflow.getHandle(`process-video-${id}`).describe();
+    return { workflowId, runId };
+  }
+
+  async function workflowTaskEnds({ workflowId, runId }: RunIdentity): Promise<readonly number[]> {
+    const { events } = await pipeline.client.workflow.getHandle(workflowId, runId).fetchHistory();
+    return (events ?? []).filter((event) => event.workflowTaskCompletedEventAttributes).map((event) => Number(event.eventId));
+  }
+
+  async function expectWhole(id: VideoId): Promise<void> {
+    const video = await pipeline.video(id);
+    expect(video).toMatchObject({ status: 'completed', failure: null });
+    const streams = await pipeline.db.sql(
+      'select output, object_key, size_bytes from video_streams where video_id = $1 and version = $2',
+      [id, video['version']],
+    );
+    expect(streams).toHaveLength(4);
+    for (const stream of streams) {
+      const facts = await pipeline.deps.store.stat(String(stream['object_key']));
+      expect(facts?.sizeBytes).toBe(Number(stream['size_bytes']));
+    }
+    const active = await pipeline.db.sql(`select 1 from video_runs where video_id = $1 and state = 'active'`, [id]);
+    expect(active).toEqual([]);
+  }
+
+  it('rules 7 and 8: a completed run can be reset to any of its points and ends whole', async () => {
+    const id = await pipeline.submit(short);
+    await pipeline.client.workflow.getHandle(`process-video-${id}`).result();
+    const run = await identify(id);
+    const points = await workflowTaskEnds(run);
+    expect(points.length).toBeGreaterThan(8);
+    for (const point of [points[0], points[3], points[Math.floor(points.length / 2)], points.at(-2)]) {
+      await reset(run, point ?? 0);
+      await expectWhole(id);
+    }
+  }, 180_000);
+
+  it('rules 7 and 8: a failed run can be reset and completes once its cause is gone', async () => {
+    const id = await pipeline.addVideo(short, { originalSizeBytes: 5 });
+    await pipeline.deps.workflows.startUpload({ id, ownerId: pipeline.ownerId, title: 'x', priority: 'normal' });
+    const video = await pipeline.waitForStatus(id, 'failed');
+    expect(video['failure']).toMatchObject({ code: 'source-missing' });
+    const facts = await pipeline.deps.store.stat(`videos/original/${String(video['stored_name'])}`);
+    await pipeline.db.sql('update videos set original_size_bytes = $2 where id = $1', [id, facts?.sizeBytes]);
+    const run = await identify(id);
+    const [first = 0] = await workflowTaskEnds(run);
+    await reset(run, first);
+    await expectWhole(id);
+  }, 90_000);
+
+  it('rule 23: a deleted video stops its run and leaves no object, row or tool', async () => {
+    const id = await pipeline.submit(long);
+    const { stored_name: name } = await pipeline.video(id);
+    await pipeline.until('an encode is running', async () => (await findProcesses(`${pipeline.folder}/work`, 'libx264')).length > 0);
+    await pipeline.db.sql('update videos set deleted_at = now() where id = $1', [id]);
+    await pipeline.deps.workflows.startDelete(id);
+    const receipt = await pipeline.client.workflow.getHandle(`delete-video-${id}`).result();
+    expect(receipt).toMatchObject({ videoId: id, rowDeleted: true });
+    expect(await pipeline.db.sql('select 1 from videos where id = $1', [id])).toEqual([]);
+    expect(await pipeline.deps.store.stat(`videos/original/${String(name)}`)).toBeUndefined();
+    expect((await pipeline.keys()).filter((key) => key.includes(`/${id}/`))).toEqual([]);
+    expect(await findProcesses(`${pipeline.folder}/work`)).toEqual([]);
+  }, 90_000);
+
+  it('touches nothing when asked to delete a video that nobody deleted', async () => {
+    const id = await pipeline.addVideo(short);
+    await pipeline.deps.workflows.startDelete(id);
+    const receipt = await pipeline.client.workflow.getHandle(`delete-video-${id}`).result();
+    expect(receipt).toMatchObject({ rowDeleted: false, objectsDeleted: 0 });
+    expect(await pipeline.video(id)).toMatchObject({ status: 'pending' });
+    await pipeline.db.sql('delete from videos where id = $1', [id]);
+  }, 60_000);
+
+  it('rule 22: reconcile starts a video that waits without a run', async () => {
+    const id = await pipeline.addVideo(short);
+    await pipeline.db.sql(`update videos set created_at = now() - interval '1 minute' where id = $1`, [id]);
+    expect(await reconcile()).toMatchObject({ started: [id] });
+    await pipeline.waitForStatus(id, 'completed');
+  }, 60_000);
+
+  it('rule 22: reconcile settles a video whose run was terminated', async () => {
+    const id = await pipeline.submit(long);
+    await pipeline.until('an encode is running', async () => (await findProcesses(`${pipeline.folder}/work`, 'libx264')).length > 0);
+    await pipeline.client.workflow.getHandle(`process-video-${id}`).terminate('test');
+    await pipeline.db.sql(`update video_runs set started_at = now() - interval '5 minutes' where video_id = $1`, [id]);
+    await reconcile();
+    const video = await pipeline.waitForStatus(id, 'failed');
+    expect(video['failure']).toMatchObject({ code: 'run-lost' });
+    await pipeline.until('no tool is left', async () => (await findProcesses(`${pipeline.folder}/work`)).length === 0);
+  }, 90_000);
+
+  it('keeps the old version live when a reprocess fails', async () => {
+    const id = await pipeline.submit(short);
+    await pipeline.client.workflow.getHandle(`process-video-${id}`).result();
+    const { stored_name: name } = await pipeline.video(id);
+    const video = { id, ownerId: pipeline.ownerId, title: 'x', priority: 'normal' } as const;
+    await pipeline.db.sql('update videos set original_size_bytes = 5 where id = $1', [id]);
+    const run = await pipeline.deps.workflows.startRun(video, { profile: '720p', timeoutSeconds: 60 });
+    await expect(pipeline.client.workflow.getHandle(run.workflowId, run.runId).result()).rejects.toThrow();
+    expect(await pipeline.video(id)).toMatchObject({ status: 'completed', version: 1, failure: null, stored_name: name });
+    const [last] = await pipeline.db.sql('select kind, state from video_runs where video_id = $1 order by id desc limit 1', [id]);
+    expect(last).toEqual({ kind: 'reprocess', state: 'failed' });
+    await expectWhole(id);
+  }, 90_000);
+});

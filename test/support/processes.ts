@@ -1,0 +1,13 @@
+import { readdir, readFile } from 'node:fs/promises';
+
+/** Pids of live processes whose command line holds all of these texts; zombies do not count. */
+export async function findProcesses(...texts: readonly string[]): Promise<readonly number[]> {
+  const found: number[] = [];
+  for (const name of await readdir('/proc')) {
+    const pid = Number(name);
+    if (!Number.isInteger(pid) || pid === process.pid) continue;
+    const commandLine = await readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '');
+    if (texts.every((text) => commandLine.replaceAll('\0', ' ').includes(text))) found.push(pid);
+  }
+  return found;
+}

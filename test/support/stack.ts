@@ -1,0 +1,121 @@
+import { spawn, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { PROJECT_ROOT } from '../../src/config/env.ts';
+import { findFreePort } from '../../src/stack/ports.ts';
+import { createTestDatabase } from './database.ts';
+import { createNamespace } from './namespace.ts';
+import { testTemporalAddress } from './services.ts';
+
+/** The product as `npm start` runs it, on a data folder, a database and a namespace that nobody else uses. */
+export interface RunningStack {
+  readonly url: string;
+  /** Of the first administrator. */
+  readonly apiKey: string;
+  readonly admin: { readonly email: string; readonly password: string };
+  readonly dataDir: string;
+  /** The settings, for commands that are run beside it. */
+  readonly env: NodeJS.ProcessEnv;
+  /** Everything that it has said. */
+  output(): string;
+  /** Stops it in order and removes what is left. Idempotent. */
+  stop(): Promise<void>;
+}
+
+const START_TIMEOUT_MS = 60_000;
+const STOP_TIMEOUT_MS = 20_000;
+const ADMIN = { email: 'admin@example.org', password: 'correct horse battery' };
+
+/**
+ * Starts the supervisor with the real API and worker. PostgreSQL and Temporal are those of this run of jest.
+ * @param settings more environment variables; they win
+ */
+export async function startStack(settings: NodeJS.ProcessEnv = {}): Promise<RunningStack> {
+  const [db, namespace, port] = await Promise.all([createTestDatabase(), createNamespace(), findFreePort()]);
+  const dataDir = mkdtempSync(join(tmpdir(), 'steadyreel-e2e-'));
+  const env: NodeJS.ProcessEnv = {
+    ...process.env,
+    NODE_OPTIONS: '',
+    HOST: '127.0.0.1',
+    PORT: String(port),
+    PUBLIC_URL: '',
+    DATA_DIR: dataDir,
+    DATABASE_URL: db.url,
+    TEMPORAL_ADDRESS: testTemporalAddress(),
+    TEMPORAL_NAMESPACE: namespace,
+    ADMIN_API_KEY: '',
+    ADMIN_EMAIL: ADMIN.email,
+    ADMIN_PASSWORD: ADMIN.password,
+    VIDEO_PRESET: 'ultrafast',
+    LOG_FORMAT: 'json',
+    ...settings,
+  };
+  const program = run(env);
+  const remove = async () => {
+    await end(program.child);
+    await db.drop();
+    rmSync(dataDir, { recursive: true, force: true });
+  };
+  let removed: Promise<void> | undefined;
+  const stop = () => (removed ??= remove());
+  try {
+    await program.said('Ready in');
+    const apiKey = env['ADMIN_API_KEY'] || readFileSync(join(dataDir, 'admin-api-key'), 'utf8').trim();
+    return { url: `http://127.0.0.1:${port}`, apiKey, admin: ADMIN, dataDir, env, output: program.output, stop };
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+}
+
+function run(env: NodeJS.ProcessEnv) {
+  const child = spawn(process.execPath, ['src/stack/main.ts'], {
+    cwd: PROJECT_ROOT,
+    env,
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  let text = '';
+  const waiting = new Set<() => void>();
+  for (const stream of [child.stdout, child.stderr]) {
+    stream.setEncoding('utf8').on('data', (chunk: string) => {
+      text += chunk;
+      for (const look of waiting) look();
+    });
+  }
+  return {
+    child,
+    output: () => text,
+    /** Resolves when the output holds the words. */
+    said: (words: string) =>
+      new Promise<void>((resolve, reject) => {
+        const finish = (error?: Error) => {
+          clearTimeout(timer);
+          waiting.delete(look);
+          child.off('exit', onExit);
+          if (error === undefined) resolve();
+          else reject(error);
+        };
+        const look = () => text.includes(words) && finish();
+        const onExit = () => finish(new Error(`the stack ended before it said “${words}”:\n${text}`));
+        const timer = setTimeout(
+          () => finish(new Error(`the stack did not say “${words}” in time:\n${text}`)),
+          START_TIMEOUT_MS,
+        );
+        waiting.add(look);
+        child.once('exit', onExit);
+        look();
+      }),
+  };
+}
+
+/** SIGTERM stops it in order; its parts are tied to it, so that not even SIGKILL leaves any. */
+async function end(child: ChildProcess): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return;
+  const exited = once(child, 'exit');
+  const timer = setTimeout(() => child.kill('SIGKILL'), STOP_TIMEOUT_MS);
+  child.kill('SIGTERM');
+  await exited;
+  clearTimeout(timer);
+}
