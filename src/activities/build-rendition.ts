@@ -17,7 +17,7 @@ import type { VideoRef } from './contracts.ts';
 import type { ActivityDeps } from './deps.ts';
 import { asActiveRun } from './fence.ts';
 import { doHeavyWork, type HeavySpec, type HeavyWork } from './heavy-work.ts';
-import { fetchPiece, findSoundPieces, keepPiece, ownerOf, requirePlan } from './pieces.ts';
+import { fetchPiece, findSoundPieces, keepPiece, linkUnowned, ownerOf, requirePlan } from './pieces.ts';
 
 /**
  * Joins one rendition's chunks and the sound, checks the result and enters it as a stream of the run's version.
@@ -117,7 +117,7 @@ async function enterStreams(
     for (const output of alsoAs) {
       const objectKey = outputKey(videoId, run.version, output);
       // A link costs no bytes; the row is written only once the second name is there.
-      await deps.store.link(facts.objectKey, objectKey);
+      await linkUnowned(deps, facts.objectKey, objectKey);
       await saveStream(tx, videoId, run.version, output, { ...facts, objectKey });
     }
   });

@@ -117,19 +117,28 @@ export async function keepPiece(
   }
 }
 
-/** A name that is taken by bytes which no row knows belongs to an attempt that died before it entered them. */
-async function putUnowned(
+function putUnowned(
   deps: ActivityDeps,
   key: string,
   file: string,
   signal: AbortSignal,
 ): Promise<{ sizeBytes: number; sha256: string }> {
+  return replacingUnowned(deps, key, () => deps.store.putFile(key, file, { signal }));
+}
+
+/** Gives an object a second key. */
+export function linkUnowned(deps: ActivityDeps, fromKey: string, toKey: string): Promise<void> {
+  return replacingUnowned(deps, toKey, () => deps.store.link(fromKey, toKey));
+}
+
+/** A name that is taken by bytes which no row knows belongs to an attempt that died before it entered them. */
+async function replacingUnowned<T>(deps: ActivityDeps, key: string, write: () => Promise<T>): Promise<T> {
   try {
-    return await deps.store.putFile(key, file, { signal });
+    return await write();
   } catch (error) {
     if (!(error instanceof AppError) || error.code !== 'storage-object-exists') throw error;
     await deleteIfUnowned(deps, [key]);
-    return deps.store.putFile(key, file, { signal });
+    return write();
   }
 }
 

@@ -1,3 +1,4 @@
+import { API_NODE_FLAGS } from '../api/node-flags.ts';
 import type { StackConfig } from '../config/env.ts';
 import { runStack } from './run-stack.ts';
 import type { StackScripts } from './stack.ts';
@@ -14,6 +15,7 @@ function scripts(config: StackConfig): StackScripts {
       {
         name: 'api',
         file: 'src/api/server.ts',
+        nodeFlags: API_NODE_FLAGS,
         healthUrl: `http://${visit}:${config.port}/healthz`,
         stopGraceMs: 3000,
       },

@@ -33,6 +33,8 @@ export interface Script {
   readonly name: string;
   /** Path from the root of the checkout. */
   readonly file: string;
+  /** For Node itself, where they cannot be set from inside. */
+  readonly nodeFlags?: readonly string[];
   /** Answers 2xx once the part can be used. Absent: it counts as ready when it was started. */
   readonly healthUrl?: string;
   readonly stopGraceMs: number;
@@ -43,7 +45,7 @@ export function scriptPart(script: Script, env: NodeJS.ProcessEnv): Part {
   const { healthUrl } = script;
   return {
     name: script.name,
-    launch: (onLine) => launchScript(script.file, env, onLine),
+    launch: (onLine) => launchScript([...(script.nodeFlags ?? []), script.file], env, onLine),
     ...(healthUrl !== undefined && {
       waitUntilReady: (signal: AbortSignal) => waitForHealth(healthUrl, signal),
     }),
@@ -57,7 +59,7 @@ export async function runScript(
   env: NodeJS.ProcessEnv,
   { onLine, signal }: { onLine: (line: string) => void; signal: AbortSignal },
 ): Promise<Exit> {
-  const launched = await launchScript(file, env, onLine);
+  const launched = await launchScript([file], env, onLine);
   const stop = () => void launched.stop(3000);
   signal.addEventListener('abort', stop);
   try {
@@ -67,10 +69,10 @@ export async function runScript(
   }
 }
 
-function launchScript(file: string, env: NodeJS.ProcessEnv, onLine: (line: string) => void) {
+function launchScript(args: readonly string[], env: NodeJS.ProcessEnv, onLine: (line: string) => void) {
   return launch({
     command: process.execPath,
-    args: [file],
+    args,
     env: { ...env, PATH: `${dirname(process.execPath)}:${env['PATH'] ?? ''}` },
     cwd: ROOT,
     stopSignal: 'SIGTERM',

@@ -1,4 +1,4 @@
-import { ask, Problem } from './api.js';
+import { ask, Problem, UNREACHABLE } from './api.js';
 import { byId, confirm, show } from './dom.js';
 import { createFollower } from './follow.js';
 import { createList } from './list.js';
@@ -18,6 +18,8 @@ const list = createList({ onOpen: (id) => void visit(id), onLoaded: (video) => f
 const panel = createPanel({ onCancel: cancel, onReprocess: reprocess, onDelete: remove });
 const upload = createUpload({ onUploaded: uploaded, announce });
 
+/** Code of the problem that is shown. */
+let noticed = '';
 /** The state of a video when it was last spoken of. @type {Map<number, string>} */
 const announced = new Map();
 
@@ -125,7 +127,7 @@ function uploaded(video) {
 
 /** @param {Video} video */
 function updated(video) {
-  show('notice', '');
+  if (noticed === UNREACHABLE.code) show('notice', (noticed = ''));
   list.update(video);
   if (panel.current()?.id === video.id) render(video);
   const state = isUnfinished(video) ? 'unfinished' : video.status;
@@ -174,6 +176,7 @@ async function remove(video) {
     question: `Delete “${video.title}”?`,
     detail: 'The original and everything made from it are removed. This cannot be undone.',
     yes: 'Delete for good',
+    isDangerous: true,
   };
   if (!(await confirm(words))) return;
   await guarded(async () => {
@@ -206,6 +209,7 @@ function report(problem) {
   const wasLoggedIn = !byId('home').hidden;
   if (isLoggedOut) showLogin();
   if (isLoggedOut && !wasLoggedIn) return;
+  noticed = problem.code;
   show('notice', isLoggedOut ? 'You were logged out. Log in again.' : problem.message);
 }
 

@@ -18,14 +18,15 @@ export function show(id, text) {
 
 /**
  * Asks before something is done that cannot be undone.
- * @param {{ question: string, detail: string, yes: string }} words
+ * @param {{ question: string, detail: string, yes: string, isDangerous?: boolean }} words
  * @returns {Promise<boolean>}
  */
-export function confirm({ question, detail, yes }) {
+export function confirm({ question, detail, yes, isDangerous = false }) {
   const dialog = byId('confirm');
   byId('confirm-question').textContent = question;
   byId('confirm-detail').textContent = detail;
   byId('confirm-yes').textContent = yes;
+  byId('confirm-yes').classList.toggle('dangerous', isDangerous);
   byId('confirm-yes').onclick = () => dialog.close('yes');
   byId('confirm-no').onclick = () => dialog.close('no');
   dialog.returnValue = '';

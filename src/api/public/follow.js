@@ -27,8 +27,11 @@ export function createFollower({ onChange, onGone, onProblem }) {
     if (isLooking) return;
     isLooking = true;
     let moved = false;
-    for (const id of followed.keys()) moved = (await look(id)) || moved;
-    isLooking = false;
+    try {
+      for (const id of followed.keys()) moved = (await look(id)) || moved;
+    } finally {
+      isLooking = false;
+    }
     delayMs = moved ? SHORTEST_MS : Math.min(LONGEST_MS, delayMs * 1.2);
     schedule();
   }

@@ -46,7 +46,7 @@ export function createList({ onOpen, onLoaded }) {
 
   /** @param {number} id @param {HTMLElement} item */
   function mark(id, item) {
-    item.querySelector('a')?.toggleAttribute('aria-current', id === openId);
+    item.querySelector('a')?.setAttribute('aria-current', String(id === openId));
   }
 
   function clear() {
@@ -111,7 +111,7 @@ function render(item, video) {
   bar.setAttribute('aria-label', `Progress of ${video.title}`);
   setText(find('.item-failure'), describeFailure(video) ?? '');
   find('.item-failure').hidden = describeFailure(video) === null;
-  setText(find('.length'), video.durationSeconds === null ? '' : clock(video.durationSeconds));
+  setText(find('.length'), video.durationSeconds === null ? '' : clock(Math.max(1, video.durationSeconds)));
   find('.length').hidden = video.durationSeconds === null;
   const image = find('img');
   const source = video.thumbnailUrl && `${video.thumbnailUrl}?v=${video.version}`;

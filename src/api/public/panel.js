@@ -155,7 +155,7 @@ function describeFacts(video) {
   const facts = [
     original.fileName,
     bytes(original.sizeBytes),
-    durationSeconds && clock(durationSeconds),
+    durationSeconds && clock(Math.max(1, durationSeconds)),
     widthPx && `${widthPx}×${heightPx}`,
     frameRate && `${Number(frameRate.toFixed(2))} frames/s`,
     `uploaded ${new Date(video.createdAt).toLocaleString()}`,

@@ -1,0 +1,118 @@
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { historyToJSON } from '@temporalio/common/lib/proto-utils.js';
+import { PROJECT_ROOT } from '../../src/config/env.ts';
+import type { VideoId } from '../../src/domain/ids.ts';
+import { TASK_QUEUES, WORKFLOW_TYPES } from '../../src/workflows/messages.ts';
+import { makeClip, runTool } from './make-clip.ts';
+import { type Pipeline, type PipelineOptions, startPipeline } from './pipeline.ts';
+import { findProcesses } from './processes.ts';
+import startServices from './start-services.ts';
+import stopServices from './stop-services.ts';
+import { writeStubFfmpeg } from './stub-ffmpeg.ts';
+
+/**
+ * Records the history of every kind of ending from real runs, for the replay test: `npm run record-histories`.
+ *
+ * The files are never edited by hand. Record before a workflow is changed; afterwards the old ones must still replay.
+ */
+const FOLDER = path.join(import.meta.dirname, '../fixtures/histories');
+
+await mkdir(FOLDER, { recursive: true });
+const clips = await mkdtemp(path.join(tmpdir(), 'steadyreel-clips-'));
+await startServices();
+try {
+  const short = await makeClip(path.join(clips, 'short.mp4'), { seconds: 1 });
+  const long = await makeClip(path.join(clips, 'long.mp4'), { widthPx: 1920, heightPx: 1080, seconds: 60, audio: false });
+  const sound = path.join(clips, 'sound.m4a');
+  await runTool('ffmpeg', ['-f', 'lavfi', '-i', 'sine=d=1', '-c:a', 'aac', sound]);
+
+  await record('plain', {}, async (pipeline, keep) => {
+    const id = await pipeline.submit(short);
+    await keep('completed', `process-video-${id}`);
+
+    const video = { id, ownerId: pipeline.ownerId, title: 'again', priority: 'normal' } as const;
+    await pipeline.deps.workflows.startRun(video, { profile: '720p' });
+    await keep('reprocessed', `process-video-${id}`);
+
+    const { runId } = await pipeline.client.workflow.getHandle(`process-video-${id}`).describe();
+    await pipeline.client.workflowService.resetWorkflowExecution({
+      namespace: pipeline.client.options.namespace,
+      workflowExecution: { workflowId: `process-video-${id}`, runId },
+      reason: 'recording',
+      workflowTaskFinishEventId: 10 as never,
+      requestId: 'recording',
+    });
+    await keep('reset', `process-video-${id}`);
+
+    const refused = await pipeline.submit(sound);
+    await keep('failed-source', `process-video-${refused}`);
+
+    await pipeline.db.sql('update videos set deleted_at = now() where id = $1', [id]);
+    await pipeline.deps.workflows.startDelete(id);
+    await keep('deleted', `delete-video-${id}`);
+
+    const waiting = await pipeline.addVideo(short);
+    await pipeline.db.sql(`update videos set created_at = now() - interval '1 minute' where id = $1`, [waiting]);
+    await pipeline.client.workflow.start(WORKFLOW_TYPES.reconcileVideos, {
+      taskQueue: TASK_QUEUES.orchestration,
+      workflowId: 'reconcile-videos',
+    });
+    await keep('reconciled', 'reconcile-videos');
+  });
+  await record('slow', { settings: { preset: 'slow' } }, async (pipeline, keep) => {
+    const id = await pipeline.submit(long);
+    await encoding(pipeline, id);
+    const busy = await pipeline.client.workflow.start(WORKFLOW_TYPES.processVideo, {
+      taskQueue: TASK_QUEUES.orchestration,
+      workflowId: 'second',
+      args: [{ videoId: id }],
+    });
+    await keep('busy', busy.workflowId);
+    await pipeline.client.workflow.getHandle(`process-video-${id}`).cancel();
+    await keep('cancelled', `process-video-${id}`);
+  });
+  await record('hasty', { settings: { preset: 'slow', timeoutSeconds: 1 } }, async (pipeline, keep) => {
+    await keep('failed-timeout', `process-video-${await pipeline.submit(long)}`);
+  });
+  const killing = await writeStubFfmpeg(
+    clips,
+    'case " $* " in *" -threads:v 1 "*) exec ffmpeg "$@" ;; esac; kill -9 $$',
+  );
+  await record('killing', { ffmpegPath: killing }, async (pipeline, keep) => {
+    await keep('one-thread', `process-video-${await pipeline.submit(short)}`);
+  });
+} finally {
+  await stopServices();
+  await rm(clips, { recursive: true, force: true });
+}
+
+type Keep = (name: string, workflowId: string) => Promise<void>;
+
+async function record(
+  what: string,
+  options: PipelineOptions,
+  scenario: (pipeline: Pipeline, keep: Keep) => Promise<void>,
+): Promise<void> {
+  const pipeline = await startPipeline(options);
+  try {
+    await scenario(pipeline, async (name, workflowId) => {
+      const handle = pipeline.client.workflow.getHandle(workflowId);
+      await handle.result().catch(() => undefined);
+      // Stack traces name where this checkout lies; that is nobody's business and changes nothing in a replay.
+      const history = historyToJSON(await handle.fetchHistory()).replaceAll(PROJECT_ROOT, '.');
+      const file = path.join(FOLDER, `${name}.json`);
+      await writeFile(file, `${JSON.stringify({ workflowId, history: JSON.parse(history) }, null, 1)}\n`);
+      process.stdout.write(`${what}: ${name}\n`);
+    });
+  } finally {
+    await pipeline.close();
+  }
+}
+
+async function encoding(pipeline: Pipeline, id: VideoId): Promise<void> {
+  await pipeline.until(`video ${id} is being encoded`, async () => {
+    return (await findProcesses(`${pipeline.folder}/work`, 'libx264')).length > 0;
+  });
+}
