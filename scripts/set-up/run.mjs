@@ -48,6 +48,7 @@ export async function runChecks(env) {
   const checks = [
     ['format', () => run([join(MODULES, '.bin/oxfmt'), '--check'], env)],
     ['types', node('@typescript/native/bin/tsc', '-p', '.')],
+    ['types of the page', node('@typescript/native/bin/tsc', '-p', 'src/api/public')],
     ['lint', () => run([join(MODULES, '.bin/oxlint')], env)],
     [
       'dependency rules',

@@ -17,7 +17,14 @@ import type { VideoRef } from './contracts.ts';
 import type { ActivityDeps } from './deps.ts';
 import { asActiveRun } from './fence.ts';
 import { doHeavyWork, type HeavySpec, type HeavyWork } from './heavy-work.ts';
-import { fetchPiece, findSoundPieces, keepPiece, linkUnowned, ownerOf, requirePlan } from './pieces.ts';
+import {
+  fetchPiece,
+  findSoundPieces,
+  keepPiece,
+  linkUnowned,
+  ownerOf,
+  requirePlan,
+} from './pieces.ts';
 
 /**
  * Joins one rendition's chunks and the sound, checks the result and enters it as a stream of the run's version.
@@ -38,7 +45,8 @@ export function buildRendition(
   return doHeavyWork(deps, spec, async (attempt) => {
     const plan = requirePlan(attempt.run);
     const rendition = plan.renditions.find((candidate) => candidate.quality === quality);
-    if (rendition === undefined) throw new AppError('piece-missing', { detail: `The plan has no ${quality}.` });
+    if (rendition === undefined)
+      throw new AppError('piece-missing', { detail: `The plan has no ${quality}.` });
 
     const piece = renditionPiece(plan, rendition, attempt.run.settings);
     const done = (await findSoundPieces(deps, ownerOf(attempt.video), [piece])).get(piece.name);
@@ -57,7 +65,11 @@ async function join(
   const { run, video, folder } = attempt;
   const chunks = plan.chunks.map((chunk) => chunkPiece(plan, chunk, rendition, run.settings));
   const audio = plan.audio === null ? undefined : audioPiece(plan);
-  const found = await findSoundPieces(deps, ownerOf(video), audio === undefined ? chunks : [...chunks, audio]);
+  const found = await findSoundPieces(
+    deps,
+    ownerOf(video),
+    audio === undefined ? chunks : [...chunks, audio],
+  );
   const require = (name: string): FinishedPiece => {
     const piece = found.get(name);
     if (piece === undefined) throw new AppError('piece-missing', { piece: name });
@@ -72,7 +84,8 @@ async function join(
       frames: piece.facts.frames ?? 0,
     });
   }
-  const audioPath = audio === undefined ? null : await fetchPiece(deps, attempt, require(audio.name), 'audio.mp4');
+  const audioPath =
+    audio === undefined ? null : await fetchPiece(deps, attempt, require(audio.name), 'audio.mp4');
 
   const listPath = path.join(folder, 'chunks.txt');
   const outputPath = path.join(folder, `${rendition.quality}.mp4`);
@@ -98,7 +111,11 @@ async function join(
 async function enterStreams(
   deps: ActivityDeps,
   videoId: VideoId,
-  { plan, rendition, piece }: { plan: EncodingPlan; rendition: RenditionPlan; piece: FinishedPiece },
+  {
+    plan,
+    rendition,
+    piece,
+  }: { plan: EncodingPlan; rendition: RenditionPlan; piece: FinishedPiece },
 ): Promise<void> {
   const facts: StreamFacts = {
     objectKey: piece.objectKey,
@@ -111,7 +128,9 @@ async function enterStreams(
     codecs: piece.facts.codecs ?? 'avc1',
   };
   const isTallest = plan.renditions[0] === rendition;
-  const alsoAs = isTallest ? (['compressed', ...(plan.conversion === 'encode' ? ['processed' as const] : [])] as const) : [];
+  const alsoAs = isTallest
+    ? (['compressed', ...(plan.conversion === 'encode' ? ['processed' as const] : [])] as const)
+    : [];
   await asActiveRun(deps, videoId, async (tx: EntityManager, run: Run) => {
     await saveStream(tx, videoId, run.version, rendition.quality, facts);
     for (const output of alsoAs) {

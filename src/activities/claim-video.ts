@@ -78,7 +78,11 @@ async function chooseKind(tx: EntityManager, video: RunVideo): Promise<RunKind> 
   return (await findLastRun(tx, video.id)) === undefined ? 'upload' : 'retry';
 }
 
-function takeSnapshot(server: ServerSettings, video: RunVideo, input: ProcessVideoInput): RunSettings {
+function takeSnapshot(
+  server: ServerSettings,
+  video: RunVideo,
+  input: ProcessVideoInput,
+): RunSettings {
   return {
     profile: input.profile ?? video.profile,
     crf: server.crf,

@@ -9,7 +9,10 @@ import { doHeavyWork, type HeavySpec } from './heavy-work.ts';
 import { fetchSource, findSoundPieces, keepPiece, ownerOf, requirePlan } from './pieces.ts';
 
 /** Encodes the sound of the whole video, once for all renditions. */
-export function compressAudio(deps: ActivityDeps, { videoId }: VideoRef): Promise<{ text: string }> {
+export function compressAudio(
+  deps: ActivityDeps,
+  { videoId }: VideoRef,
+): Promise<{ text: string }> {
   const spec: HeavySpec = { videoId, stage: 'compress', piece: 'audio', onProcessingQueue: true };
   return doHeavyWork(deps, spec, async (attempt) => {
     const plan = requirePlan(attempt.run);
@@ -28,8 +31,13 @@ export function compressAudio(deps: ActivityDeps, { videoId }: VideoRef): Promis
     });
     await attempt.runFfmpeg(command);
     const { size } = await stat(outputPath);
-    if (size === 0) throw new AppError('output-check-failed', { detail: 'The encoded sound is empty.' });
-    await keepPiece(deps, attempt, { piece, path: outputPath, facts: { durationSeconds: plan.durationSeconds } });
+    if (size === 0)
+      throw new AppError('output-check-failed', { detail: 'The encoded sound is empty.' });
+    await keepPiece(deps, attempt, {
+      piece,
+      path: outputPath,
+      facts: { durationSeconds: plan.durationSeconds },
+    });
     return { text: 'encoded' };
   });
 }

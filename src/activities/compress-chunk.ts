@@ -23,10 +23,16 @@ export function compressChunk(deps: ActivityDeps, work: ChunkWork): Promise<{ te
   return doHeavyWork(deps, spec, async (attempt) => {
     const plan = requirePlan(attempt.run);
     const chunk = plan.chunks[work.chunk];
-    if (chunk === undefined) throw new AppError('piece-missing', { detail: `The plan has no chunk ${work.chunk}.` });
+    if (chunk === undefined)
+      throw new AppError('piece-missing', { detail: `The plan has no chunk ${work.chunk}.` });
     const missing = await findMissing(deps, attempt, { plan, chunk });
     if (missing.length === 0) return { text: 'all there already' };
-    await encode(deps, attempt, { plan, chunk, renditions: missing, threads: work.lowMemory ? 1 : 0 });
+    await encode(deps, attempt, {
+      plan,
+      chunk,
+      renditions: missing,
+      threads: work.lowMemory ? 1 : 0,
+    });
     return { text: `encoded ${missing.map(({ quality }) => quality).join(' ')}` };
   });
 }

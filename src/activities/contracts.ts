@@ -106,6 +106,8 @@ export interface ProcessingActivities {
   convert(input: VideoRef): Promise<{ readonly text: string }>;
   compressChunk(input: ChunkWork): Promise<{ readonly text: string }>;
   compressAudio(input: VideoRef): Promise<{ readonly text: string }>;
-  buildRendition(input: VideoRef & { readonly quality: Quality }): Promise<{ readonly text: string }>;
+  buildRendition(
+    input: VideoRef & { readonly quality: Quality },
+  ): Promise<{ readonly text: string }>;
   makeThumbnails(input: VideoRef): Promise<{ readonly count: number }>;
 }

@@ -59,8 +59,14 @@ async function makeCopy(deps: ActivityDeps, attempt: HeavyWork, plan: EncodingPl
   await keepPiece(
     deps,
     attempt,
-    { piece: copyPiece(plan), path: outputPath, facts, key: outputKey(video.id, run.version, 'processed') },
-    (tx, active, piece) => saveStream(tx, video.id, active.version, 'processed', copyAsStream(piece, plan)),
+    {
+      piece: copyPiece(plan),
+      path: outputPath,
+      facts,
+      key: outputKey(video.id, run.version, 'processed'),
+    },
+    (tx, active, piece) =>
+      saveStream(tx, video.id, active.version, 'processed', copyAsStream(piece, plan)),
   );
 }
 

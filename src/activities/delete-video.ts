@@ -7,7 +7,10 @@ import type { ActivityDeps } from './deps.ts';
 import { deleteIfUnowned } from './pieces.ts';
 
 /** Asks the run of a deleted video to stop. @returns whether it is still at work; ask again until it is not */
-export async function cancelActiveRun(deps: ActivityDeps, { videoId }: VideoRef): Promise<{ stillActive: boolean }> {
+export async function cancelActiveRun(
+  deps: ActivityDeps,
+  { videoId }: VideoRef,
+): Promise<{ stillActive: boolean }> {
   const tombstone = await deps.database.run((em) => findTombstone(em, videoId));
   const run = tombstone?.activeRun;
   if (run === undefined) return { stillActive: false };
@@ -26,7 +29,10 @@ export async function cancelActiveRun(deps: ActivityDeps, { videoId }: VideoRef)
 }
 
 /** Removes the objects of a deleted video, its original among them, then its row. Idempotent. */
-export async function removeVideo(deps: ActivityDeps, { videoId }: VideoRef): Promise<DeletionReceipt> {
+export async function removeVideo(
+  deps: ActivityDeps,
+  { videoId }: VideoRef,
+): Promise<DeletionReceipt> {
   const tombstone = await deps.database.run((em) => findTombstone(em, videoId));
   if (tombstone === undefined) return { videoId, objectsDeleted: 0, rowDeleted: false };
   const keys: string[] = [];
@@ -41,6 +47,9 @@ export async function removeVideo(deps: ActivityDeps, { videoId }: VideoRef): Pr
 }
 
 /** Deletes objects that no row names at this moment. */
-export async function deleteObjects(deps: ActivityDeps, { keys }: Orphans): Promise<{ deleted: number }> {
+export async function deleteObjects(
+  deps: ActivityDeps,
+  { keys }: Orphans,
+): Promise<{ deleted: number }> {
   return { deleted: await deleteIfUnowned(deps, keys) };
 }

@@ -23,7 +23,8 @@ const MOST_TRIES = 3;
 /** The execution that this activity belongs to. */
 export function currentRun(): RunIdentity {
   const { workflowExecution } = Context.current().info;
-  if (workflowExecution === undefined) throw new Error('this activity runs only as part of a workflow');
+  if (workflowExecution === undefined)
+    throw new Error('this activity runs only as part of a workflow');
   return { workflowId: workflowExecution.workflowId, runId: workflowExecution.runId };
 }
 
@@ -58,7 +59,10 @@ async function takeOver(
   identity: RunIdentity,
   seen: Run | undefined,
 ): Promise<void> {
-  const superseded = new AppError('run-superseded', { videoId, activeRun: seen?.identity.workflowId ?? null });
+  const superseded = new AppError('run-superseded', {
+    videoId,
+    activeRun: seen?.identity.workflowId ?? null,
+  });
   if (seen !== undefined && seen.identity.workflowId !== identity.workflowId) throw superseded;
   const latest = await deps.runDescriptions.latestRun(identity.workflowId);
   if (latest?.state !== 'open' || latest.runId !== identity.runId) throw superseded;

@@ -32,7 +32,11 @@ export interface HeavyWork {
   /** Runs one ffmpeg within what is left of the attempt's budget. @param durationSeconds of its output: tells progress */
   runFfmpeg(command: FfmpegCommand, durationSeconds?: number): Promise<void>;
   /** Limits for a probe of a file of ours. */
-  probeLimits(): { readonly ffprobePath: string; readonly timeoutMs: number; readonly signal: AbortSignal };
+  probeLimits(): {
+    readonly ffprobePath: string;
+    readonly timeoutMs: number;
+    readonly signal: AbortSignal;
+  };
 }
 
 const HEARTBEAT_EVERY_MS = 2_000;
@@ -57,7 +61,11 @@ export async function doHeavyWork<T>(
   work: (attempt: HeavyWork) => Promise<T>,
 ): Promise<T> {
   const context = Context.current();
-  const log = deps.logger.child({ videoId: spec.videoId, workflowId: currentRun().workflowId, step: spec.piece });
+  const log = deps.logger.child({
+    videoId: spec.videoId,
+    workflowId: currentRun().workflowId,
+    step: spec.piece,
+  });
   const heart = setInterval(() => context.heartbeat({ step: spec.piece }), HEARTBEAT_EVERY_MS);
   const startedAt = Date.now();
   let run: Run | undefined;
@@ -65,7 +73,9 @@ export async function doHeavyWork<T>(
     const begun = await begin(deps, spec);
     run = begun.run;
     log.info({ attempt: context.info.attempt }, 'step started');
-    const result = await deps.scratch.withScratch((folder) => work(createAttempt(deps, spec, { ...begun, folder })));
+    const result = await deps.scratch.withScratch((folder) =>
+      work(createAttempt(deps, spec, { ...begun, folder })),
+    );
     await noteEnd(deps, run, spec, 'planned');
     log.info({ elapsedMs: Date.now() - startedAt }, 'step ended');
     return result;
@@ -74,7 +84,11 @@ export async function doHeavyWork<T>(
       ? await endCancelled(deps, run, spec)
       : await endFailed(deps, run, spec, error);
     log[failure instanceof CancelledFailure ? 'info' : 'warn'](
-      { elapsedMs: Date.now() - startedAt, errorCode: error instanceof AppError ? error.code : undefined, err: error },
+      {
+        elapsedMs: Date.now() - startedAt,
+        errorCode: error instanceof AppError ? error.code : undefined,
+        err: error,
+      },
       failure instanceof CancelledFailure ? 'step stopped' : 'step failed',
     );
     throw failure;
@@ -94,7 +108,9 @@ async function begin(
   });
   const counts = await deps.database.run((em) => countStart(em, begun.run.id, spec.piece));
   if (counts.unendedStarts > MOST_UNENDED_STARTS) {
-    throw new AppError('worker-lost', { detail: `The work was started ${counts.unendedStarts} times without an end.` });
+    throw new AppError('worker-lost', {
+      detail: `The work was started ${counts.unendedStarts} times without an end.`,
+    });
   }
   return { ...begun, counts };
 }
@@ -116,7 +132,9 @@ function createAttempt(
     reportedAt = Date.now();
     const percent = progressPercent(spec.stage, fraction);
     // Only for show: a database that is away must not end an encode.
-    deps.database.run((em) => reportProgress(em, spec.videoId, identity, percent)).catch(() => undefined);
+    deps.database
+      .run((em) => reportProgress(em, spec.videoId, identity, percent))
+      .catch(() => undefined);
   };
 
   const remainingMs = (): number => Math.max(1, budgetMs - usedMs);
@@ -155,7 +173,11 @@ function createAttempt(
 }
 
 /** The SDK knows what a cancellation means (a request, a pause, a worker that stops), so its own error goes on. */
-async function endCancelled(deps: ActivityDeps, run: Run | undefined, spec: HeavySpec): Promise<unknown> {
+async function endCancelled(
+  deps: ActivityDeps,
+  run: Run | undefined,
+  spec: HeavySpec,
+): Promise<unknown> {
   await noteEnd(deps, run, spec, 'planned').catch(() => undefined);
   return Context.current().cancelled.catch((reason: unknown) => reason);
 }
@@ -169,13 +191,20 @@ async function endFailed(
   const fault = error instanceof AppError ? ERRORS[error.code].fault : 'platform';
   const end = chooseEnd(error, fault);
   const counts = await noteEnd(deps, run, spec, end).catch(() => undefined);
-  const known = error instanceof AppError ? error : new AppError('internal-error', describe(error), { cause: error });
+  const known =
+    error instanceof AppError
+      ? error
+      : new AppError('internal-error', describe(error), { cause: error });
 
-  if (end === 'killed') return toApplicationFailure(known, { nonRetryable: hasKilledEnough(counts?.kills ?? 0) });
+  if (end === 'killed')
+    return toApplicationFailure(known, { nonRetryable: hasKilledEnough(counts?.kills ?? 0) });
   if (end === 'encoder-fault') {
-    return toApplicationFailure(known, { nonRetryable: (counts?.encoderFaults ?? 0) >= MOST_ENCODER_FAULTS });
+    return toApplicationFailure(known, {
+      nonRetryable: (counts?.encoderFaults ?? 0) >= MOST_ENCODER_FAULTS,
+    });
   }
-  if (end === 'platform-fault') return waitForPlatform(deps, run, spec, { known, since: counts?.platformFaultSince });
+  if (end === 'platform-fault')
+    return waitForPlatform(deps, run, spec, { known, since: counts?.platformFaultSince });
   return toApplicationFailure(known);
 }
 
@@ -201,12 +230,21 @@ async function waitForPlatform(
   spec: HeavySpec,
   { known, since }: { known: AppError; since: Date | null | undefined },
 ): Promise<unknown> {
-  const patienceMs = (run?.settings.platformFaultPatienceSeconds ?? Number.POSITIVE_INFINITY) * 1000;
-  if (since && Date.now() - since.getTime() > patienceMs) return toApplicationFailure(known, { nonRetryable: true });
+  const patienceMs =
+    (run?.settings.platformFaultPatienceSeconds ?? Number.POSITIVE_INFINITY) * 1000;
+  if (since && Date.now() - since.getTime() > patienceMs)
+    return toApplicationFailure(known, { nonRetryable: true });
   const nextRetryDelayMs = known.code === 'disk-full' ? DISK_RETRY_MS : PLATFORM_RETRY_MS;
   const next = new Date(Date.now() + nextRetryDelayMs).toISOString().slice(11, 19);
   await deps.database
-    .run((em) => reportWaiting(em, spec.videoId, currentRun(), `${known.code}: ${known.message}, next try ${next} UTC`))
+    .run((em) =>
+      reportWaiting(
+        em,
+        spec.videoId,
+        currentRun(),
+        `${known.code}: ${known.message}, next try ${next} UTC`,
+      ),
+    )
     .catch(() => undefined);
   return toApplicationFailure(known, { nonRetryable: false, nextRetryDelayMs });
 }

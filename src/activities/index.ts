@@ -2,7 +2,11 @@ import { buildRendition } from './build-rendition.ts';
 import { claimVideo } from './claim-video.ts';
 import { compressAudio } from './compress-audio.ts';
 import { compressChunk } from './compress-chunk.ts';
-import type { IntakeActivities, OrchestrationActivities, ProcessingActivities } from './contracts.ts';
+import type {
+  IntakeActivities,
+  OrchestrationActivities,
+  ProcessingActivities,
+} from './contracts.ts';
 import { convert } from './convert.ts';
 import { cancelActiveRun, deleteObjects, removeVideo } from './delete-video.ts';
 import type { ActivityDeps } from './deps.ts';
@@ -10,7 +14,12 @@ import { listMissingChunks, listMissingRenditions } from './list-missing.ts';
 import { makeThumbnails } from './make-thumbnails.ts';
 import { probe } from './probe.ts';
 import { publish } from './publish.ts';
-import { removeRetiredVersions, settleEndedRuns, startPendingDeletions, startPendingVideos } from './reconcile.ts';
+import {
+  removeRetiredVersions,
+  settleEndedRuns,
+  startPendingDeletions,
+  startPendingVideos,
+} from './reconcile.ts';
 import { markCancelled, markFailed } from './settle-run.ts';
 import { short } from './to-application-failure.ts';
 

@@ -9,17 +9,30 @@ import { asActiveRun } from './fence.ts';
 import { findSoundPieces, ownerOf, requirePlan } from './pieces.ts';
 
 /** What compress has still to make. A rendition that is joined already needs no chunks any more. */
-export async function listMissingChunks(deps: ActivityDeps, { videoId }: VideoRef): Promise<MissingPieces> {
-  const { run, video } = await asActiveRun(deps, videoId, async (_tx, active, owned) => ({ run: active, video: owned }));
+export async function listMissingChunks(
+  deps: ActivityDeps,
+  { videoId }: VideoRef,
+): Promise<MissingPieces> {
+  const { run, video } = await asActiveRun(deps, videoId, async (_tx, active, owned) => ({
+    run: active,
+    video: owned,
+  }));
   const plan = requirePlan(run);
   const renditions = await findUnjoined(deps, run, video);
   if (renditions.length === 0) return { chunks: [], audio: false };
 
   const wanted = plan.chunks.flatMap((chunk) =>
-    renditions.map((rendition) => ({ chunk, rendition, piece: chunkPiece(plan, chunk, rendition, run.settings) })),
+    renditions.map((rendition) => ({
+      chunk,
+      rendition,
+      piece: chunkPiece(plan, chunk, rendition, run.settings),
+    })),
   );
   const audio = audioPiece(plan);
-  const done = await findSoundPieces(deps, ownerOf(video), [audio, ...wanted.map(({ piece }) => piece)]);
+  const done = await findSoundPieces(deps, ownerOf(video), [
+    audio,
+    ...wanted.map(({ piece }) => piece),
+  ]);
   const chunks = plan.chunks
     .map((chunk) => ({
       index: chunk.index,
@@ -45,11 +58,17 @@ export async function listMissingRenditions(
   const plan = requirePlan(run);
   const unjoined = new Set((await findUnjoined(deps, run, video)).map(({ quality }) => quality));
   const entered = new Set(streams.map(({ output }) => output));
-  const needed = plan.renditions.filter(({ quality }) => unjoined.has(quality) || !entered.has(quality));
+  const needed = plan.renditions.filter(
+    ({ quality }) => unjoined.has(quality) || !entered.has(quality),
+  );
   return { qualities: needed.map(({ quality }) => quality) };
 }
 
-async function findUnjoined(deps: ActivityDeps, run: Run, video: RunVideo): Promise<readonly RenditionPlan[]> {
+async function findUnjoined(
+  deps: ActivityDeps,
+  run: Run,
+  video: RunVideo,
+): Promise<readonly RenditionPlan[]> {
   const plan = requirePlan(run);
   const pieces = plan.renditions.map((rendition) => renditionPiece(plan, rendition, run.settings));
   const done = await findSoundPieces(deps, ownerOf(video), pieces);

@@ -19,19 +19,32 @@ import { findSoundPieces, keepPiece, ownerOf, requirePlan } from './pieces.ts';
  * A fault of the pictures becomes a warning: they never fail a video. Faults of the platform are waited out as everywhere.
  * @throws `piece-missing` when the rendition is not there
  */
-export function makeThumbnails(deps: ActivityDeps, { videoId }: VideoRef): Promise<{ count: number }> {
-  const spec: HeavySpec = { videoId, stage: 'thumbnails', piece: 'thumbnails', onProcessingQueue: true };
+export function makeThumbnails(
+  deps: ActivityDeps,
+  { videoId }: VideoRef,
+): Promise<{ count: number }> {
+  const spec: HeavySpec = {
+    videoId,
+    stage: 'thumbnails',
+    piece: 'thumbnails',
+    onProcessingQueue: true,
+  };
   return doHeavyWork(deps, spec, async (attempt) => {
     const plan = requirePlan(attempt.run);
     try {
       const thumbnails = await makeAll(deps, attempt, plan);
-      await asActiveRun(deps, videoId, (tx, run) => saveThumbnails(tx, videoId, run.version, thumbnails));
+      await asActiveRun(deps, videoId, (tx, run) =>
+        saveThumbnails(tx, videoId, run.version, thumbnails),
+      );
       return { count: thumbnails.length };
     } catch (error) {
       if (attempt.signal.aborted || !isFaultOfPictures(error)) throw error;
       deps.logger.warn({ videoId, err: error }, 'pictures failed');
       await asActiveRun(deps, videoId, (tx, run) =>
-        addRunWarning(tx, run, { code: 'pictures-failed', detail: 'The thumbnails could not be made.' }),
+        addRunWarning(tx, run, {
+          code: 'pictures-failed',
+          detail: 'The thumbnails could not be made.',
+        }),
       );
       return { count: 0 };
     }
@@ -43,7 +56,11 @@ function isFaultOfPictures(error: unknown): error is AppError {
   return ['encoder', 'source', 'timeout'].includes(ERRORS[error.code].fault);
 }
 
-async function makeAll(deps: ActivityDeps, attempt: HeavyWork, plan: EncodingPlan): Promise<readonly ThumbnailFacts[]> {
+async function makeAll(
+  deps: ActivityDeps,
+  attempt: HeavyWork,
+  plan: EncodingPlan,
+): Promise<readonly ThumbnailFacts[]> {
   const { run, video, folder, signal } = attempt;
   const from = pictureSource(plan);
   const pieces = plan.thumbnailTimes.map((_time, index) => thumbnailPiece(plan, index, from));
@@ -57,7 +74,8 @@ async function makeAll(deps: ActivityDeps, attempt: HeavyWork, plan: EncodingPla
 
   const thumbnails: ThumbnailFacts[] = [];
   for (const [index, piece] of pieces.entries()) {
-    const kept = done.get(piece.name) ?? (await makeOne(deps, attempt, { plan, index, sourcePath, piece }));
+    const kept =
+      done.get(piece.name) ?? (await makeOne(deps, attempt, { plan, index, sourcePath, piece }));
     thumbnails.push({
       timestampSeconds: plan.thumbnailTimes[index] ?? 0,
       objectKey: kept.objectKey,
@@ -71,19 +89,21 @@ async function makeAll(deps: ActivityDeps, attempt: HeavyWork, plan: EncodingPla
 async function makeOne(
   deps: ActivityDeps,
   attempt: HeavyWork,
-  work: { plan: EncodingPlan; index: number; sourcePath: string; piece: ReturnType<typeof thumbnailPiece> },
+  work: {
+    plan: EncodingPlan;
+    index: number;
+    sourcePath: string;
+    piece: ReturnType<typeof thumbnailPiece>;
+  },
 ): Promise<FinishedPiece> {
   const { plan, index, sourcePath, piece } = work;
-  const picture = await extractThumbnail(
-    attempt.runFfmpeg,
-    {
-      sourcePath,
-      frameRate: plan.frameRate,
-      frames: plan.frames,
-      timestampSeconds: plan.thumbnailTimes[index] ?? 0,
-      outputPath: path.join(attempt.folder, `${index}.jpg`),
-    },
-  );
+  const picture = await extractThumbnail(attempt.runFfmpeg, {
+    sourcePath,
+    frameRate: plan.frameRate,
+    frames: plan.frames,
+    timestampSeconds: plan.thumbnailTimes[index] ?? 0,
+    outputPath: path.join(attempt.folder, `${index}.jpg`),
+  });
   const key = thumbnailKey(attempt.video.id, attempt.run.version, index);
   return keepPiece(deps, attempt, { piece, path: picture.path, facts: {}, key });
 }

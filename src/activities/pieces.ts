@@ -1,7 +1,14 @@
 import { randomUUID } from 'node:crypto';
 import path from 'node:path';
 import type { PieceFacts } from '../db/entities/piece.ts';
-import { type FinishedPiece, findPieces, forgetPiece, type PieceOwner, recordPiece, withoutOwner } from '../db/pieces.ts';
+import {
+  type FinishedPiece,
+  findPieces,
+  forgetPiece,
+  type PieceOwner,
+  recordPiece,
+  withoutOwner,
+} from '../db/pieces.ts';
 import type { Run, RunVideo } from '../db/runs.ts';
 import type { EntityManager } from '../db/orm.ts';
 import { AppError } from '../domain/errors.ts';
@@ -20,7 +27,8 @@ export function ownerOf(video: RunVideo): PieceOwner {
 
 /** The plan of a run. @throws `piece-missing` when it has none, so that the run goes back to where plans are made */
 export function requirePlan(run: Run): EncodingPlan {
-  if (run.plan === null) throw new AppError('piece-missing', { detail: 'The run has no plan yet.' });
+  if (run.plan === null)
+    throw new AppError('piece-missing', { detail: 'The run has no plan yet.' });
   return run.plan;
 }
 
@@ -41,7 +49,10 @@ export async function findSoundPieces(
       sound.set(name, piece);
       continue;
     }
-    deps.logger.warn({ videoId: owner.videoId, piece: name, objectKey: piece.objectKey }, 'finished piece is not sound');
+    deps.logger.warn(
+      { videoId: owner.videoId, piece: name, objectKey: piece.objectKey },
+      'finished piece is not sound',
+    );
     await deps.database.run((em) => forgetPiece(em, piece));
   }
   return sound;
@@ -53,7 +64,10 @@ export async function fetchSource(deps: ActivityDeps, attempt: HeavyWork): Promi
   const key = originalKey(storedName);
   const facts = await deps.store.stat(key);
   if (facts?.sizeBytes !== originalSizeBytes) {
-    throw new AppError('source-missing', { expectedBytes: originalSizeBytes, foundBytes: facts?.sizeBytes ?? null });
+    throw new AppError('source-missing', {
+      expectedBytes: originalSizeBytes,
+      foundBytes: facts?.sizeBytes ?? null,
+    });
   }
   const file = path.join(attempt.folder, `source${path.extname(storedName)}`);
   await deps.store.fetchToFile(key, file, attempt.signal);
@@ -132,7 +146,11 @@ export function linkUnowned(deps: ActivityDeps, fromKey: string, toKey: string):
 }
 
 /** A name that is taken by bytes which no row knows belongs to an attempt that died before it entered them. */
-async function replacingUnowned<T>(deps: ActivityDeps, key: string, write: () => Promise<T>): Promise<T> {
+async function replacingUnowned<T>(
+  deps: ActivityDeps,
+  key: string,
+  write: () => Promise<T>,
+): Promise<T> {
   try {
     return await write();
   } catch (error) {
@@ -143,7 +161,10 @@ async function replacingUnowned<T>(deps: ActivityDeps, key: string, write: () =>
 }
 
 /** Deletes those objects that no row names. @returns how many */
-export async function deleteIfUnowned(deps: ActivityDeps, keys: readonly string[]): Promise<number> {
+export async function deleteIfUnowned(
+  deps: ActivityDeps,
+  keys: readonly string[],
+): Promise<number> {
   const free = await deps.database.run((em) => withoutOwner(em, keys));
   await deps.store.delete(free);
   return free.length;

@@ -18,7 +18,8 @@ import { ownerOf, requirePlan } from './pieces.ts';
 export async function publish(deps: ActivityDeps, { videoId }: VideoRef): Promise<Publication> {
   const published = await deps.database.run((em) => findPublishedRun(em, videoId, currentRun()));
   // The transaction was committed, but its answer was lost.
-  if (published !== undefined) return { outcome: 'published', version: published.version, orphans: { keys: [] } };
+  if (published !== undefined)
+    return { outcome: 'published', version: published.version, orphans: { keys: [] } };
 
   const { run, video, streams } = await asActiveRun(deps, videoId, async (tx, active, owned) => ({
     run: active,
@@ -33,10 +34,13 @@ export async function publish(deps: ActivityDeps, { videoId }: VideoRef): Promis
   }
   const missing = requiredOutputs(plan).filter((output) => !sound.has(output));
   if (missing.length > 0) {
-    const pieces = plan.renditions.map((rendition) => renditionPiece(plan, rendition, run.settings));
+    const pieces = plan.renditions.map((rendition) =>
+      renditionPiece(plan, rendition, run.settings),
+    );
     const stale = await deps.database.run((em) => findPieces(em, ownerOf(video), pieces));
     for (const [name, piece] of stale) {
-      if (missing.some((output) => name === `rendition/${output}`)) await deps.database.run((em) => forgetPiece(em, piece));
+      if (missing.some((output) => name === `rendition/${output}`))
+        await deps.database.run((em) => forgetPiece(em, piece));
     }
     return { outcome: 'incomplete', missing };
   }

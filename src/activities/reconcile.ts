@@ -1,7 +1,13 @@
 import { Context } from '@temporalio/activity';
 import { findVideosWithRetired, removeRetired, removeVersion } from '../db/outputs.ts';
 import { forgetUnnamedOutputs, removeUnpublishedPieces, withoutOwner } from '../db/pieces.ts';
-import { countLostRuns, findActiveRuns, findDeletedVideos, findWaitingVideos, type OldRun } from '../db/reconcile.ts';
+import {
+  countLostRuns,
+  findActiveRuns,
+  findDeletedVideos,
+  findWaitingVideos,
+  type OldRun,
+} from '../db/reconcile.ts';
 import { endRun, findActiveRun, isSameRun, lockVideo } from '../db/runs.ts';
 import { ERRORS } from '../domain/errors.ts';
 import type { Failure } from '../domain/failure.ts';
@@ -22,7 +28,10 @@ export async function startPendingVideos(deps: ActivityDeps): Promise<{ started:
   const started: number[] = [];
   for (const video of waiting) {
     Context.current().heartbeat();
-    const wasStarted = await deps.workflows.startUpload(video, video.lostRuns > 0 ? 'recover' : 'upload');
+    const wasStarted = await deps.workflows.startUpload(
+      video,
+      video.lostRuns > 0 ? 'recover' : 'upload',
+    );
     if (wasStarted) started.push(video.id);
   }
   if (started.length > 0) deps.logger.info({ videoIds: started }, 'runs of waiting videos started');
@@ -44,14 +53,21 @@ export async function settleEndedRuns(deps: ActivityDeps): Promise<{ settled: st
 }
 
 /** @param status how Temporal says the workflow ended; undefined when it knows it no more */
-async function settleEnded(deps: ActivityDeps, ended: OldRun, status: string | undefined): Promise<boolean> {
+async function settleEnded(
+  deps: ActivityDeps,
+  ended: OldRun,
+  status: string | undefined,
+): Promise<boolean> {
   const orphans = await deps.database.transact(async (tx) => {
     const video = await lockVideo(tx, ended.videoId);
     const run = video === undefined ? undefined : await findActiveRun(tx, ended.videoId);
     if (run === undefined || !isSameRun(run.identity, ended)) return undefined;
     if (status === 'CANCELLED') {
       await endRun(tx, run, 'cancelled', null);
-      const keys = [...(await removeVersion(tx, run.videoId, run.version)), ...(await removeUnpublishedPieces(tx, run.videoId))];
+      const keys = [
+        ...(await removeVersion(tx, run.videoId, run.version)),
+        ...(await removeUnpublishedPieces(tx, run.videoId)),
+      ];
       return withoutOwner(tx, keys);
     }
     const lostBefore = await countLostRuns(tx, run.videoId);

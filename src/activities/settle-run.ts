@@ -31,7 +31,13 @@ export function markFailed(deps: ActivityDeps, report: FailureReport): Promise<O
   };
   const keepsPieces = ERRORS[report.code].fault !== 'source';
   deps.logger.error(
-    { ...currentRun(), videoId: report.videoId, errorCode: report.code, step: report.step, detail: report.detail },
+    {
+      ...currentRun(),
+      videoId: report.videoId,
+      errorCode: report.code,
+      step: report.step,
+      detail: report.detail,
+    },
     'run failed',
   );
   return settle(deps, report, { state: 'failed', failure, keepsPieces });
@@ -61,7 +67,8 @@ async function settle(
   } catch (error) {
     const isAway = error instanceof AppError && error.code === 'database-unavailable';
     const hasGivenUp = !isAway && Context.current().info.attempt >= MOST_ATTEMPTS;
-    const known = error instanceof AppError ? error : new AppError('internal-error', {}, { cause: error });
+    const known =
+      error instanceof AppError ? error : new AppError('internal-error', {}, { cause: error });
     throw toApplicationFailure(known, { nonRetryable: hasGivenUp });
   }
 }

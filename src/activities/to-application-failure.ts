@@ -22,7 +22,9 @@ export function toApplicationFailure(error: unknown, options: FailureOptions = {
     nonRetryable: options.nonRetryable ?? entry.retry === 'never',
     details: [{ attempt: Context.current().info.attempt, diagnostics: shortened(error.details) }],
     ...(options.nextRetryDelayMs === undefined ? {} : { nextRetryDelay: options.nextRetryDelayMs }),
-    ...(entry.fault === 'platform' || entry.fault === 'encoder' ? {} : { category: ApplicationFailureCategory.BENIGN }),
+    ...(entry.fault === 'platform' || entry.fault === 'encoder'
+      ? {}
+      : { category: ApplicationFailureCategory.BENIGN }),
     ...(error.cause instanceof Error ? { cause: error.cause } : {}),
   });
 }

@@ -1,6 +1,12 @@
 import { readFileSync, statSync } from 'node:fs';
 import { join, resolve } from 'node:path';
-import { type Config, ConfigError, loadConfig, loadStackConfig, readEnvironment } from '../config/env.ts';
+import {
+  type Config,
+  ConfigError,
+  loadConfig,
+  loadStackConfig,
+  readEnvironment,
+} from '../config/env.ts';
 import { openTemporalClient } from '../temporal/client.ts';
 import { createRunDescriptions } from '../temporal/run-descriptions.ts';
 import type { VideoView } from '../usecases/present-video.ts';
@@ -41,21 +47,26 @@ async function main(args: readonly string[], signal: AbortSignal): Promise<void>
   const server = createServerClient({ url, apiKey: readApiKey(stack.dataDir), signal });
   await server.check();
   const config = loadConfig();
-  const video = file === undefined ? await uploadMadeClip(server, config, signal) : await upload(server, file);
+  const video =
+    file === undefined ? await uploadMadeClip(server, config, signal) : await upload(server, file);
   const ended = await waitForEnd(server, video, { config, signal });
   await report(ended, { server, config });
   if (ended.status === 'completed') return;
   if (ended.status === 'cancelled') throw new DemoProblem(`Video ${ended.id} was cancelled.`);
-  throw new DemoProblem(`Video ${ended.id} failed: ${ended.failure?.detail || ended.failure?.title}`);
+  throw new DemoProblem(
+    `Video ${ended.id} failed: ${ended.failure?.detail || ended.failure?.title}`,
+  );
 }
 
 /** From the folder in which `npm run` was called: npm itself changes to the root. */
 function readArguments(args: readonly string[]): string | undefined {
   const [file, ...rest] = args;
-  if (rest.length > 0 || file?.startsWith('-')) throw new DemoProblem('Usage: npm run demo [-- FILE]');
+  if (rest.length > 0 || file?.startsWith('-'))
+    throw new DemoProblem('Usage: npm run demo [-- FILE]');
   if (file === undefined) return undefined;
   const path = resolve(process.env['INIT_CWD'] ?? '.', file);
-  if (!statSync(path, { throwIfNoEntry: false })?.isFile()) throw new DemoProblem(`${path} is not a file.`);
+  if (!statSync(path, { throwIfNoEntry: false })?.isFile())
+    throw new DemoProblem(`${path} is not a file.`);
   return path;
 }
 
@@ -80,7 +91,11 @@ function readApiKey(dataDir: string): string {
   }
 }
 
-async function uploadMadeClip(server: Server, config: Config, signal: AbortSignal): Promise<VideoView> {
+async function uploadMadeClip(
+  server: Server,
+  config: Config,
+  signal: AbortSignal,
+): Promise<VideoView> {
   print('Making a clip of 10 s with ffmpeg …');
   const clip = await makeClip(config.ffmpegPath, signal);
   try {
@@ -93,7 +108,9 @@ async function uploadMadeClip(server: Server, config: Config, signal: AbortSigna
 async function upload(server: Server, file: string): Promise<VideoView> {
   const meter = createMeter('Uploading', process.stdout);
   try {
-    return await server.upload(file, (sent, total) => meter.show(sent / total, `of ${sizeText(total)}`));
+    return await server.upload(file, (sent, total) =>
+      meter.show(sent / total, `of ${sizeText(total)}`),
+    );
   } finally {
     meter.end();
   }
@@ -120,9 +137,14 @@ async function waitForEnd(
 }
 
 /** Where everything is. The link comes last: it is what one clicks. */
-async function report(video: VideoView, { server, config }: { server: Server; config: Config }): Promise<void> {
+async function report(
+  video: VideoView,
+  { server, config }: { server: Server; config: Config },
+): Promise<void> {
   for (const { quality, widthPx, heightPx, url } of video.streams) {
-    print(`  ${quality.padEnd(6)} ${`${widthPx}x${heightPx}`.padEnd(10)} ${config.publicUrl}${url}`);
+    print(
+      `  ${quality.padEnd(6)} ${`${widthPx}x${heightPx}`.padEnd(10)} ${config.publicUrl}${url}`,
+    );
   }
   print(`  Run in Temporal   ${await describeRun(video.workflowId, config)}`);
   if (video.status !== 'completed') return;
@@ -132,7 +154,10 @@ async function report(video: VideoView, { server, config }: { server: Server; co
 }
 
 async function describeRun(workflowId: string, config: Config): Promise<string> {
-  const client = openTemporalClient({ address: config.temporalAddress, namespace: config.temporalNamespace });
+  const client = openTemporalClient({
+    address: config.temporalAddress,
+    namespace: config.temporalNamespace,
+  });
   try {
     const run = await createRunDescriptions(client).latestRun(workflowId);
     if (run === undefined) return `${workflowId} (Temporal does not know it)`;
@@ -147,7 +172,9 @@ async function describeRun(workflowId: string, config: Config): Promise<string> 
 }
 
 function sizeText(sizeBytes: number): string {
-  return sizeBytes < 1e6 ? `${Math.ceil(sizeBytes / 1e3)} kB` : `${(sizeBytes / 1e6).toFixed(1)} MB`;
+  return sizeBytes < 1e6
+    ? `${Math.ceil(sizeBytes / 1e3)} kB`
+    : `${(sizeBytes / 1e6).toFixed(1)} MB`;
 }
 
 function print(text: string): void {

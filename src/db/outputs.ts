@@ -38,17 +38,29 @@ export async function listStreams(
   version: number,
 ): Promise<readonly (StreamFacts & { readonly output: Output })[]> {
   const rows = await em.find(VideoStream, { videoId, version }, { refresh: true });
-  return rows.map(({ output, objectKey, sizeBytes, sha256, widthPx, heightPx, bitrateBps, durationSeconds, codecs }) => ({
-    output,
-    objectKey,
-    sizeBytes,
-    sha256,
-    widthPx,
-    heightPx,
-    bitrateBps,
-    durationSeconds,
-    codecs,
-  }));
+  return rows.map(
+    ({
+      output,
+      objectKey,
+      sizeBytes,
+      sha256,
+      widthPx,
+      heightPx,
+      bitrateBps,
+      durationSeconds,
+      codecs,
+    }) => ({
+      output,
+      objectKey,
+      sizeBytes,
+      sha256,
+      widthPx,
+      heightPx,
+      bitrateBps,
+      durationSeconds,
+      codecs,
+    }),
+  );
 }
 
 export interface ThumbnailFacts {
@@ -69,12 +81,22 @@ export async function saveThumbnails(
   const chosen = defaultThumbnailIndex(thumbnails.length);
   await tx.insertMany(
     Thumbnail,
-    thumbnails.map((facts, position) => ({ ...facts, videoId, version, position, isDefault: position === chosen })),
+    thumbnails.map((facts, position) => ({
+      ...facts,
+      videoId,
+      version,
+      position,
+      isDefault: position === chosen,
+    })),
   );
 }
 
 /** Marks all versions but one as old: they go when their grace has passed. */
-export async function retireOtherVersions(tx: EntityManager, videoId: VideoId, version: number): Promise<void> {
+export async function retireOtherVersions(
+  tx: EntityManager,
+  videoId: VideoId,
+  version: number,
+): Promise<void> {
   for (const table of ['video_streams', 'thumbnails']) {
     await tx.execute(
       `update ${table} set retired_at = now() where video_id = ? and version <> ? and retired_at is null`,
@@ -85,12 +107,20 @@ export async function retireOtherVersions(tx: EntityManager, videoId: VideoId, v
 }
 
 /** Takes one version's rows out; returns their object keys, which may have other owners still. */
-export async function removeVersion(tx: EntityManager, videoId: VideoId, version: number): Promise<readonly string[]> {
+export async function removeVersion(
+  tx: EntityManager,
+  videoId: VideoId,
+  version: number,
+): Promise<readonly string[]> {
   return removeRows(tx, 'video_id = ? and version = ?', [videoId, version]);
 }
 
 /** Takes out the rows of versions that were retired before a moment; returns their object keys. */
-export async function removeRetired(tx: EntityManager, videoId: VideoId, before: Date): Promise<readonly string[]> {
+export async function removeRetired(
+  tx: EntityManager,
+  videoId: VideoId,
+  before: Date,
+): Promise<readonly string[]> {
   return removeRows(tx, 'video_id = ? and retired_at < ?', [videoId, before]);
 }
 
@@ -107,7 +137,11 @@ export async function findVideosWithRetired(
   return rows.map((row) => row.video_id as VideoId);
 }
 
-async function removeRows(tx: EntityManager, where: string, values: unknown[]): Promise<readonly string[]> {
+async function removeRows(
+  tx: EntityManager,
+  where: string,
+  values: unknown[],
+): Promise<readonly string[]> {
   const keys: string[] = [];
   for (const table of ['video_streams', 'thumbnails']) {
     const rows = await tx.execute<{ object_key: string }[]>(

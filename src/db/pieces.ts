@@ -31,10 +31,18 @@ export async function findPieces(
   const recipes = new Map(wanted.map((piece) => [piece.name, piece.recipe]));
   const rows = await em.find(
     Piece,
-    { videoId: owner.videoId, sourceSha256: owner.sourceSha256, name: { $in: [...recipes.keys()] } },
+    {
+      videoId: owner.videoId,
+      sourceSha256: owner.sourceSha256,
+      name: { $in: [...recipes.keys()] },
+    },
     { refresh: true },
   );
-  return new Map(rows.filter((row) => recipes.get(row.name) === row.recipe).map((row) => [row.name, toFinished(row)]));
+  return new Map(
+    rows
+      .filter((row) => recipes.get(row.name) === row.recipe)
+      .map((row) => [row.name, toFinished(row)]),
+  );
 }
 
 /**
@@ -66,7 +74,12 @@ export async function recordPiece(
   );
   const row = await tx.findOneOrFail(
     Piece,
-    { videoId: owner.videoId, sourceSha256: owner.sourceSha256, name: piece.name, recipe: piece.recipe },
+    {
+      videoId: owner.videoId,
+      sourceSha256: owner.sourceSha256,
+      name: piece.name,
+      recipe: piece.recipe,
+    },
     { refresh: true },
   );
   return toFinished(row);
@@ -106,7 +119,10 @@ export async function forgetUnnamedOutputs(
 }
 
 /** Takes out every piece of a video that no version is made of; returns their object keys. */
-export async function removeUnpublishedPieces(tx: EntityManager, videoId: VideoId): Promise<readonly string[]> {
+export async function removeUnpublishedPieces(
+  tx: EntityManager,
+  videoId: VideoId,
+): Promise<readonly string[]> {
   const rows = await tx.execute<{ object_key: string }[]>(
     `delete from pieces where video_id = ?
         and not exists (select 1 from video_streams where video_streams.object_key = pieces.object_key)
@@ -118,7 +134,10 @@ export async function removeUnpublishedPieces(tx: EntityManager, videoId: VideoI
 }
 
 /** Of these keys, those that no row names any more: only they may be deleted. */
-export async function withoutOwner(tx: EntityManager, keys: readonly string[]): Promise<readonly string[]> {
+export async function withoutOwner(
+  tx: EntityManager,
+  keys: readonly string[],
+): Promise<readonly string[]> {
   if (keys.length === 0) return [];
   const rows = await tx.execute<{ key: string }[]>(
     `select key from unnest(?::text[]) as candidate(key)
@@ -140,7 +159,11 @@ export interface AttemptCounts {
 }
 
 /** Counts a start before anything is done, so that a worker that dies has left its mark. */
-export async function countStart(em: EntityManager, videoRunId: number, name: string): Promise<AttemptCounts> {
+export async function countStart(
+  em: EntityManager,
+  videoRunId: number,
+  name: string,
+): Promise<AttemptCounts> {
   const rows = await em.execute<AttemptRow[]>(
     `insert into piece_attempts (video_run_id, name, unended_starts) values (?, ?, 1)
        on conflict (video_run_id, name) do update set unended_starts = piece_attempts.unended_starts + 1
@@ -167,7 +190,14 @@ export async function countEnd(
         platform_fault_since = case when ? then coalesce(platform_fault_since, now()) end
       where video_run_id = ? and name = ?
      returning unended_starts, encoder_faults, kills, platform_fault_since`,
-    [end === 'encoder-fault', end === 'killed', end === 'planned', end === 'platform-fault', videoRunId, name],
+    [
+      end === 'encoder-fault',
+      end === 'killed',
+      end === 'planned',
+      end === 'platform-fault',
+      videoRunId,
+      name,
+    ],
   );
   return toCounts(rows[0]);
 }
@@ -197,4 +227,3 @@ function toFinished(row: Piece): FinishedPiece {
   const { id, name, kind, objectKey, sizeBytes, sha256, facts } = row;
   return { id, name, kind, objectKey, sizeBytes, sha256, facts };
 }
-

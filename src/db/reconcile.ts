@@ -55,7 +55,11 @@ export async function findActiveRuns(
       where state = 'active' and started_at < now() - make_interval(secs => ?) order by id limit ?`,
     [olderThanSeconds, limit],
   );
-  return rows.map((row) => ({ videoId: row.video_id as VideoId, workflowId: row.workflow_id, runId: row.run_id }));
+  return rows.map((row) => ({
+    videoId: row.video_id as VideoId,
+    workflowId: row.workflow_id,
+    runId: row.run_id,
+  }));
 }
 
 /** How many runs of a video have disappeared from the workflow server. */
@@ -68,7 +72,10 @@ export async function countLostRuns(em: EntityManager, videoId: VideoId): Promis
 }
 
 /** Deleted videos whose rows are still there. */
-export async function findDeletedVideos(em: EntityManager, limit: number): Promise<readonly VideoId[]> {
+export async function findDeletedVideos(
+  em: EntityManager,
+  limit: number,
+): Promise<readonly VideoId[]> {
   const rows = await em.execute<{ id: number }[]>(
     `select id from videos where deleted_at is not null order by deleted_at limit ?`,
     [limit],
@@ -81,7 +88,9 @@ export async function findTombstone(
   em: EntityManager,
   videoId: VideoId,
 ): Promise<{ readonly storedName: string; readonly activeRun: OldRun | undefined } | undefined> {
-  const rows = await em.execute<{ stored_name: string; workflow_id: string | null; run_id: string | null }[]>(
+  const rows = await em.execute<
+    { stored_name: string; workflow_id: string | null; run_id: string | null }[]
+  >(
     `select stored_name, workflow_id, run_id from videos
        left join video_runs on video_runs.video_id = videos.id and video_runs.state = 'active'
       where videos.id = ? and deleted_at is not null`,

@@ -60,7 +60,10 @@ export interface RunVideo {
  * Holds a video's row until the transaction ends, so that claims, writes, deletion and settlement take turns.
  * @returns undefined when it is gone or deleted
  */
-export async function lockVideo(tx: EntityManager, videoId: VideoId): Promise<RunVideo | undefined> {
+export async function lockVideo(
+  tx: EntityManager,
+  videoId: VideoId,
+): Promise<RunVideo | undefined> {
   const row = await tx.findOne(
     Video,
     { id: videoId, deletedAt: null },
@@ -85,7 +88,9 @@ export async function findLastRunOf(
   videoId: VideoId,
   workflowId: string,
 ): Promise<Run | undefined> {
-  return toRun(await em.findOne(VideoRun, { videoId, workflowId }, { orderBy: { id: 'desc' }, refresh: true }));
+  return toRun(
+    await em.findOne(VideoRun, { videoId, workflowId }, { orderBy: { id: 'desc' }, refresh: true }),
+  );
 }
 
 /** This very execution's run, if it has published already. */
@@ -94,7 +99,9 @@ export async function findPublishedRun(
   videoId: VideoId,
   identity: RunIdentity,
 ): Promise<Run | undefined> {
-  return toRun(await em.findOne(VideoRun, { videoId, ...identity, state: 'completed' }, { refresh: true }));
+  return toRun(
+    await em.findOne(VideoRun, { videoId, ...identity, state: 'completed' }, { refresh: true }),
+  );
 }
 
 /** Where a write of a run stands: it may write, or somebody else may, or the video is gone. */
@@ -113,7 +120,8 @@ export async function writeAsActiveRun<T>(
   const video = await lockVideo(tx, videoId);
   if (video === undefined) return { outcome: 'video-gone' };
   const active = await findActiveRun(tx, videoId);
-  if (active === undefined || !isSameRun(active.identity, identity)) return { outcome: 'not-active', active };
+  if (active === undefined || !isSameRun(active.identity, identity))
+    return { outcome: 'not-active', active };
   return { outcome: 'written', value: await write(active, video) };
 }
 
@@ -138,7 +146,11 @@ export async function insertRun(tx: EntityManager, video: RunVideo, run: NewRun)
   await tx.nativeUpdate(
     Video,
     { id: video.id },
-    { lastVersion: version, updatedAt: new Date(), ...(video.version === null ? { status: 'pending', failure: null } : {}) },
+    {
+      lastVersion: version,
+      updatedAt: new Date(),
+      ...(video.version === null ? { status: 'pending', failure: null } : {}),
+    },
   );
   const row = tx.create(VideoRun, {
     videoId: video.id,
@@ -156,11 +168,20 @@ export async function insertRun(tx: EntityManager, video: RunVideo, run: NewRun)
 
 /** Hands a run's row to the execution that a reset made of it; needs the video's lock. */
 export async function adoptRun(tx: EntityManager, run: Run, identity: RunIdentity): Promise<void> {
-  await tx.nativeUpdate(VideoRun, { id: run.id }, { workflowId: identity.workflowId, runId: identity.runId });
+  await tx.nativeUpdate(
+    VideoRun,
+    { id: run.id },
+    { workflowId: identity.workflowId, runId: identity.runId },
+  );
 }
 
 /** Keeps what the probe found and what will be done; the plan of a run never changes after. */
-export async function savePlan(tx: EntityManager, run: Run, mediaInfo: MediaInfo, plan: EncodingPlan): Promise<void> {
+export async function savePlan(
+  tx: EntityManager,
+  run: Run,
+  mediaInfo: MediaInfo,
+  plan: EncodingPlan,
+): Promise<void> {
   await tx.nativeUpdate(VideoRun, { id: run.id }, { mediaInfo, plan });
   await tx.nativeUpdate(
     Video,
@@ -227,7 +248,11 @@ export async function reportWaiting(
 }
 
 /** Adds a warning that ends up at the video when the run is published. */
-export async function addRunWarning(tx: EntityManager, run: Run, warning: RunWarning): Promise<void> {
+export async function addRunWarning(
+  tx: EntityManager,
+  run: Run,
+  warning: RunWarning,
+): Promise<void> {
   const others = run.warnings.filter((existing) => existing.code !== warning.code);
   await tx.nativeUpdate(VideoRun, { id: run.id }, { warnings: [...others, warning] });
 }
@@ -242,9 +267,17 @@ export async function endRun(
   state: 'failed' | 'cancelled' | 'lost',
   failure: Failure | null,
 ): Promise<void> {
-  await tx.nativeUpdate(VideoRun, { id: run.id }, { state, failure, waitingFor: null, endedAt: new Date() });
+  await tx.nativeUpdate(
+    VideoRun,
+    { id: run.id },
+    { state, failure, waitingFor: null, endedAt: new Date() },
+  );
   if (state === 'lost') return;
-  await tx.nativeUpdate(Video, { id: run.videoId, version: null }, { status: state, failure, updatedAt: new Date() });
+  await tx.nativeUpdate(
+    Video,
+    { id: run.videoId, version: null },
+    { status: state, failure, updatedAt: new Date() },
+  );
 }
 
 /** The one switch that makes a run's version the one that viewers get; needs the video's lock. */

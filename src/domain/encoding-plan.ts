@@ -1,5 +1,5 @@
 import { AppError } from './errors.ts';
-import { chooseFrameRate, type FrameRate, framesPerSecond } from './frame-rate.ts';
+import { chooseFrameRate, countedRate, type FrameRate, framesPerSecond } from './frame-rate.ts';
 import { type ColorMatrix, colorMatrixOf, type MediaInfo } from './media-info.ts';
 import { planRenditions, type RenditionPlan, type SkippedRendition } from './rendition-ladder.ts';
 import type { RunSettings } from './run-settings.ts';
@@ -71,7 +71,7 @@ export function planEncoding(info: MediaInfo, settings: RunSettings): EncodingPl
   }
   refuseGaps(info, durationSeconds);
 
-  const counted = video.frameCount === null ? null : video.frameCount / durationSeconds;
+  const counted = video.frameCount === null ? null : countedRate(video.frameCount, durationSeconds);
   const frameRate = chooseFrameRate({
     average: video.averageFrameRate,
     nominal: video.nominalFrameRate,
@@ -102,7 +102,7 @@ export function planEncoding(info: MediaInfo, settings: RunSettings): EncodingPl
     frameRate,
     gopFrames: Math.max(1, Math.round(GOP_SECONDS * rate)),
     frames,
-    durationSeconds: frames / rate,
+    durationSeconds: Number((frames / rate).toFixed(6)),
     originSeconds,
     chunks: [{ index: 0, firstFrame: 0, endFrame: frames }],
     ...ladder,
@@ -113,7 +113,8 @@ export function planEncoding(info: MediaInfo, settings: RunSettings): EncodingPl
 
 function chooseOrigin({ startSeconds, video, audio }: MediaInfo): number {
   const lead = audio === null ? 0 : video.startSeconds - audio.startSeconds;
-  const first = audio !== null && lead >= AUDIO_LEAD_SECONDS ? audio.startSeconds : video.startSeconds;
+  const first =
+    audio !== null && lead >= AUDIO_LEAD_SECONDS ? audio.startSeconds : video.startSeconds;
   return Math.max(0, first - startSeconds);
 }
 
@@ -130,7 +131,11 @@ function chooseDuration(info: MediaInfo): number {
 /** Two frames twenty hours apart would become two million at a constant rate. */
 function refuseGaps({ video }: MediaInfo, durationSeconds: number): void {
   const frames = video.frameCount;
-  if (frames !== null && durationSeconds > 600 && frames / durationSeconds < SPARSEST_FRAMES_PER_SECOND) {
+  if (
+    frames !== null &&
+    durationSeconds > 600 &&
+    frames / durationSeconds < SPARSEST_FRAMES_PER_SECOND
+  ) {
     throw new AppError('source-unreadable', {
       detail: `The file holds ${frames} pictures for ${Math.round(durationSeconds)} s; that is not a video.`,
     });
@@ -155,10 +160,16 @@ function isCopyableAudio(audio: NonNullable<MediaInfo['audio']>): boolean {
 function collectWarnings(info: MediaInfo, toneMap: boolean): readonly PlanWarning[] {
   const warnings: PlanWarning[] = [];
   if (info.droppedAudio > 0 && info.audio === null) {
-    warnings.push({ code: 'audio-dropped', detail: 'The sound is coded in a way that cannot be read; it was left out.' });
+    warnings.push({
+      code: 'audio-dropped',
+      detail: 'The sound is coded in a way that cannot be read; it was left out.',
+    });
   }
   if (toneMap) {
-    warnings.push({ code: 'hdr-tone-mapped', detail: 'The video is HDR; its colours were mapped for ordinary screens.' });
+    warnings.push({
+      code: 'hdr-tone-mapped',
+      detail: 'The video is HDR; its colours were mapped for ordinary screens.',
+    });
   }
   return warnings;
 }

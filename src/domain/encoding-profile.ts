@@ -24,7 +24,12 @@ export const RUNGS: readonly Rung[] = [
 
 /** How many bits a rendition may spend. */
 export type RateControl =
-  | { readonly kind: 'capped-crf'; readonly crf: number; readonly maxrateBps: number; readonly bufsizeBps: number }
+  | {
+      readonly kind: 'capped-crf';
+      readonly crf: number;
+      readonly maxrateBps: number;
+      readonly bufsizeBps: number;
+    }
   | {
       readonly kind: 'abr';
       readonly bitrateBps: number;
@@ -61,8 +66,15 @@ export function chooseRateControl(input: RateControlInput): RateControl {
   if (input.profile.bitrateBps !== undefined) {
     const wanted =
       (input.profile.bitrateBps * input.widthPx * input.heightPx) / input.profile.bitrateAtPixels;
-    const bitrateBps = Math.round(Math.min(wanted, input.sourceBitrateBps ?? Number.POSITIVE_INFINITY));
-    return { kind: 'abr', bitrateBps, maxrateBps: Math.round(bitrateBps * 1.5), bufsizeBps: bitrateBps * 2 };
+    const bitrateBps = Math.round(
+      Math.min(wanted, input.sourceBitrateBps ?? Number.POSITIVE_INFINITY),
+    );
+    return {
+      kind: 'abr',
+      bitrateBps,
+      maxrateBps: Math.round(bitrateBps * 1.5),
+      bufsizeBps: bitrateBps * 2,
+    };
   }
   const factor = input.framesPerSecond > 30.5 ? 1.5 : 1;
   return {

@@ -27,11 +27,36 @@ interface ErrorEntry {
   readonly title: string;
 }
 
-const caller = (status: number, title: string): ErrorEntry => ({ fault: 'caller', retry: 'never', status, title });
-const conflict = (title: string): ErrorEntry => ({ fault: 'conflict', retry: 'never', status: 409, title });
-const source = (title: string): ErrorEntry => ({ fault: 'source', retry: 'never', status: 422, title });
-const encoder = (title: string): ErrorEntry => ({ fault: 'encoder', retry: 'later', status: 500, title });
-const platform = (status: number, title: string): ErrorEntry => ({ fault: 'platform', retry: 'later', status, title });
+const caller = (status: number, title: string): ErrorEntry => ({
+  fault: 'caller',
+  retry: 'never',
+  status,
+  title,
+});
+const conflict = (title: string): ErrorEntry => ({
+  fault: 'conflict',
+  retry: 'never',
+  status: 409,
+  title,
+});
+const source = (title: string): ErrorEntry => ({
+  fault: 'source',
+  retry: 'never',
+  status: 422,
+  title,
+});
+const encoder = (title: string): ErrorEntry => ({
+  fault: 'encoder',
+  retry: 'later',
+  status: 500,
+  title,
+});
+const platform = (status: number, title: string): ErrorEntry => ({
+  fault: 'platform',
+  retry: 'later',
+  status,
+  title,
+});
 
 export const ERRORS = {
   // Requests
@@ -93,8 +118,16 @@ export const ERRORS = {
   'encoder-stalled': encoder('The encoder made no progress'),
   'encoder-out-of-memory': encoder('The encoder was killed, most likely for want of memory'),
   'output-check-failed': encoder('An encoded file did not pass its check'),
-  'worker-lost': { ...encoder('The work was started again and again without an end'), retry: 'never' },
-  'processing-timeout': { fault: 'timeout', retry: 'never', status: 500, title: 'The work took longer than allowed' },
+  'worker-lost': {
+    ...encoder('The work was started again and again without an end'),
+    retry: 'never',
+  },
+  'processing-timeout': {
+    fault: 'timeout',
+    retry: 'never',
+    status: 500,
+    title: 'The work took longer than allowed',
+  },
   // Runs
   'invalid-workflow-input': caller(422, 'The input of the run is not valid'),
   'piece-missing': conflict('A finished piece of the work is no longer there'),

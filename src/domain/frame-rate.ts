@@ -39,11 +39,26 @@ export interface MeasuredRates {
  * natural rates (10, 12, 15) stay as they are. 25 when nothing is known.
  */
 export function chooseFrameRate(measured: MeasuredRates): FrameRate {
-  const [average, nominal] = [measured.average, measured.nominal].map((rate) => (rate === null ? null : framesPerSecond(rate)));
+  const [average, nominal] = [measured.average, measured.nominal].map((rate) =>
+    rate === null ? null : framesPerSecond(rate),
+  );
   const usable = [average, measured.counted, nominal].find(
-    (rate) => rate !== null && rate !== undefined && rate >= SLOWEST_PLAUSIBLE && rate <= FASTEST_PLAUSIBLE,
+    (rate) =>
+      rate !== null && rate !== undefined && rate >= SLOWEST_PLAUSIBLE && rate <= FASTEST_PLAUSIBLE,
   );
   return snap(Math.min(usable ?? 25, FASTEST));
+}
+
+/**
+ * Frames over duration. Some containers end with the last frame's start, so one frame less is taken where that is a standard
+ * rate and the plain quotient is not.
+ */
+export function countedRate(frames: number, durationSeconds: number): number {
+  const plain = frames / durationSeconds;
+  const withoutLast = (frames - 1) / durationSeconds;
+  const isStandard = (rate: number): boolean =>
+    STANDARD_RATES.some((standard) => isNear(rate, framesPerSecond(standard)));
+  return !isStandard(plain) && isStandard(withoutLast) ? withoutLast : plain;
 }
 
 function snap(rate: number): FrameRate {

@@ -22,7 +22,9 @@ export function isId(value: unknown): value is number {
 /** Brands a number that came from outside. @throws `validation-failed` unless it is an integer from 1 to 2^31−1. */
 export function toVideoId(value: unknown): VideoId {
   if (!isId(value)) {
-    throw new AppError('validation-failed', { detail: 'A video id is an integer from 1 to 2147483647.' });
+    throw new AppError('validation-failed', {
+      detail: 'A video id is an integer from 1 to 2147483647.',
+    });
   }
   return value as VideoId;
 }

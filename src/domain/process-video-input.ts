@@ -36,7 +36,8 @@ export function parseProcessVideoInput(raw: unknown): ProcessVideoInput {
   };
   for (const [name, value] of Object.entries(input)) {
     if (!Object.hasOwn(known, name)) refuse(`"${name}" is not a field of the input.`);
-    if (!known[name as keyof ProcessVideoInput](value)) refuse(`"${name}" has a value that it cannot have.`);
+    if (!known[name as keyof ProcessVideoInput](value))
+      refuse(`"${name}" has a value that it cannot have.`);
   }
   if (!Object.hasOwn(input, 'videoId')) refuse('"videoId" is missing, as in {"videoId": 42}.');
   return input as unknown as ProcessVideoInput;
@@ -45,7 +46,8 @@ export function parseProcessVideoInput(raw: unknown): ProcessVideoInput {
 /** Input of `DeleteVideo`: `{"videoId": 42}`. @throws `invalid-workflow-input` */
 export function parseDeleteVideoInput(raw: unknown): { readonly videoId: VideoId } {
   const input = requireObject(raw);
-  if (Object.keys(input).length !== 1 || !isId(input['videoId'])) refuse('The input is {"videoId": 42} and nothing else.');
+  if (Object.keys(input).length !== 1 || !isId(input['videoId']))
+    refuse('The input is {"videoId": 42} and nothing else.');
   return input as unknown as { readonly videoId: VideoId };
 }
 

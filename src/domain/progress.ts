@@ -20,7 +20,9 @@ const SHARES: Readonly<Partial<Record<Stage, number>>> = {
  */
 export function progressPercent(stage: Stage, fraction: number): number {
   const order = Object.keys(SHARES) as Stage[];
-  const before = order.slice(0, Math.max(0, order.indexOf(stage))).reduce((sum, done) => sum + (SHARES[done] ?? 0), 0);
+  const before = order
+    .slice(0, Math.max(0, order.indexOf(stage)))
+    .reduce((sum, done) => sum + (SHARES[done] ?? 0), 0);
   const within = (SHARES[stage] ?? 0) * Math.min(1, Math.max(0, fraction));
   return Math.min(99.9, Number((before + within).toFixed(1)));
 }

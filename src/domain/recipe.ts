@@ -34,15 +34,26 @@ export function chunkPiece(
   return {
     kind: 'chunk',
     name: `chunk/${chunk.index}/${rendition.quality}`,
-    recipe: join([picture(plan, rendition, settings), `frames=${chunk.firstFrame}-${chunk.endFrame}`]),
+    recipe: join([
+      picture(plan, rendition, settings),
+      `frames=${chunk.firstFrame}-${chunk.endFrame}`,
+    ]),
   };
 }
 
 export function audioPiece(plan: EncodingPlan): Piece {
-  return { kind: 'audio', name: 'audio', recipe: join([audio(plan), `origin=${plan.originSeconds}`, `end=${plan.durationSeconds}`]) };
+  return {
+    kind: 'audio',
+    name: 'audio',
+    recipe: join([audio(plan), `origin=${plan.originSeconds}`, `end=${plan.durationSeconds}`]),
+  };
 }
 
-export function renditionPiece(plan: EncodingPlan, rendition: RenditionPlan, settings: RecipeSettings): Piece {
+export function renditionPiece(
+  plan: EncodingPlan,
+  rendition: RenditionPlan,
+  settings: RecipeSettings,
+): Piece {
   return {
     kind: 'rendition',
     name: `rendition/${rendition.quality}`,

@@ -61,7 +61,11 @@ export function planRenditions(input: LadderInput): {
   const renditions = chosen
     .map((rung) => {
       const size = scaledSize(input, rung);
-      return { quality: rung.quality, ...size, rateControl: chooseRateControl({ ...input, ...size, rung, profile }) };
+      return {
+        quality: rung.quality,
+        ...size,
+        rateControl: chooseRateControl({ ...input, ...size, rung, profile }),
+      };
     })
     .toReversed();
   const skipped = RUNGS.filter((rung) => !chosen.includes(rung)).map((rung) => ({

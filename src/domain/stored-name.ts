@@ -13,7 +13,8 @@ export function storedName(arrivedAt: Date, random: string, extension: string): 
 
 const LONGEST_NAME_BYTES = 180;
 // oxlint-disable-next-line no-control-regex -- control characters are what is removed
-const CONTROL_AND_BIDI = /[\u0000-\u001f\u007f-\u009f\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff]/g;
+const CONTROL_AND_BIDI =
+  /[\u0000-\u001f\u007f-\u009f\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff]/g;
 const WINDOWS_DEVICE = /^(con|prn|aux|nul|com\d|lpt\d)(?=\.|$)/i;
 
 /**
@@ -37,7 +38,10 @@ function shorten(name: string): string {
   const dot = name.lastIndexOf('.');
   const extension = dot > 0 && name.length - dot <= 10 ? name.slice(dot) : '';
   const characters = [...name.slice(0, name.length - extension.length)];
-  while (characters.length > 0 && byteLength(characters.join('') + extension) > LONGEST_NAME_BYTES) {
+  while (
+    characters.length > 0 &&
+    byteLength(characters.join('') + extension) > LONGEST_NAME_BYTES
+  ) {
     characters.pop();
   }
   return characters.join('') + extension;

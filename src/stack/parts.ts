@@ -69,7 +69,11 @@ export async function runScript(
   }
 }
 
-function launchScript(args: readonly string[], env: NodeJS.ProcessEnv, onLine: (line: string) => void) {
+function launchScript(
+  args: readonly string[],
+  env: NodeJS.ProcessEnv,
+  onLine: (line: string) => void,
+) {
   return launch({
     command: process.execPath,
     args,

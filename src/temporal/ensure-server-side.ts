@@ -1,6 +1,11 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { type Client, ScheduleAlreadyRunning, ScheduleOverlapPolicy } from '@temporalio/client';
-import { RECONCILE_SCHEDULE_ID, SEARCH_ATTRIBUTES, TASK_QUEUES, WORKFLOW_TYPES } from '../workflows/messages.ts';
+import {
+  RECONCILE_SCHEDULE_ID,
+  SEARCH_ATTRIBUTES,
+  TASK_QUEUES,
+  WORKFLOW_TYPES,
+} from '../workflows/messages.ts';
 import { isUnreachable } from './faults.ts';
 
 const DEADLINE_MS = 10_000;
@@ -17,7 +22,10 @@ const INDEXED_VALUE_TYPES = { KEYWORD: 2, INT: 3 } as const;
  * Idempotent. Every worker calls it once a minute, because a server that lost its database lost these too.
  * @param reconcileEverySeconds how often the Schedule runs; an existing Schedule is left as it is
  */
-export async function ensureServerSide(client: Client, reconcileEverySeconds: number): Promise<void> {
+export async function ensureServerSide(
+  client: Client,
+  reconcileEverySeconds: number,
+): Promise<void> {
   await ensureRetention(client);
   await ensureSearchAttributes(client);
   await ensureSchedule(client, reconcileEverySeconds);
@@ -36,7 +44,9 @@ async function ensureRetention(client: Client): Promise<void> {
 async function ensureSearchAttributes(client: Client): Promise<void> {
   const { namespace } = client.options;
   const present = await client.connection.operatorService.listSearchAttributes({ namespace });
-  const missing = Object.values(SEARCH_ATTRIBUTES).filter(({ name }) => present.customAttributes?.[name] === undefined);
+  const missing = Object.values(SEARCH_ATTRIBUTES).filter(
+    ({ name }) => present.customAttributes?.[name] === undefined,
+  );
   if (missing.length === 0) return;
   try {
     await client.connection.operatorService.addSearchAttributes({
@@ -90,13 +100,18 @@ export async function keepServerSide(client: Client, options: KeepOptions): Prom
     try {
       await client.connection.withDeadline(Date.now() + DEADLINE_MS, async () => {
         await ensureServerSide(client, options.reconcileEverySeconds);
-        if (!isCurrent) await client.schedule.getHandle(RECONCILE_SCHEDULE_ID).trigger(ScheduleOverlapPolicy.SKIP);
+        if (!isCurrent)
+          await client.schedule
+            .getHandle(RECONCILE_SCHEDULE_ID)
+            .trigger(ScheduleOverlapPolicy.SKIP);
       });
       isCurrent = true;
     } catch (error) {
       isCurrent = false;
       options.onFault(error, isUnreachable(error));
     }
-    await delay(isCurrent ? CHECK_EVERY_MS : RETRY_EVERY_MS, undefined, { signal: options.signal }).catch(() => undefined);
+    await delay(isCurrent ? CHECK_EVERY_MS : RETRY_EVERY_MS, undefined, {
+      signal: options.signal,
+    }).catch(() => undefined);
   }
 }

@@ -24,5 +24,7 @@ export function toTemporalFault(error: unknown): unknown {
 }
 
 function rootOf(error: unknown): unknown {
-  return error instanceof Error && error.cause !== undefined && !isGrpcServiceError(error) ? error.cause : error;
+  return error instanceof Error && error.cause !== undefined && !isGrpcServiceError(error)
+    ? error.cause
+    : error;
 }

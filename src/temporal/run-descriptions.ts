@@ -23,14 +23,18 @@ const DEADLINE_MS = 5_000;
 export function createRunDescriptions(client: Client): RunDescriptions {
   const describe = (execution: RunIdentity) =>
     client.connection.withDeadline(Date.now() + DEADLINE_MS, () =>
-      client.workflowService.describeWorkflowExecution({ namespace: client.options.namespace, execution }),
+      client.workflowService.describeWorkflowExecution({
+        namespace: client.options.namespace,
+        execution,
+      }),
     );
 
   return {
     async latestRun(workflowId) {
       try {
-        const { runId, status } = await client.connection.withDeadline(Date.now() + DEADLINE_MS, () =>
-          client.workflow.getHandle(workflowId).describe(),
+        const { runId, status } = await client.connection.withDeadline(
+          Date.now() + DEADLINE_MS,
+          () => client.workflow.getHandle(workflowId).describe(),
         );
         return { runId, status: status.name, state: status.name === 'RUNNING' ? 'open' : 'closed' };
       } catch (error) {
@@ -46,13 +50,17 @@ export function createRunDescriptions(client: Client): RunDescriptions {
 
     async startToCloseMs(run, activityId) {
       const description = await describe(run);
-      const pending = description.pendingActivities?.find((activity) => activity.activityId === activityId);
+      const pending = description.pendingActivities?.find(
+        (activity) => activity.activityId === activityId,
+      );
       return toMs(pending?.activityOptions?.startToCloseTimeout);
     },
   };
 }
 
-function toMs(duration: { seconds?: unknown; nanos?: number | null } | null | undefined): number | undefined {
+function toMs(
+  duration: { seconds?: unknown; nanos?: number | null } | null | undefined,
+): number | undefined {
   if (duration === null || duration === undefined) return undefined;
   return Number(duration.seconds ?? 0) * 1000 + Math.round((duration.nanos ?? 0) / 1e6);
 }

@@ -1,6 +1,15 @@
-import { type Client, WorkflowExecutionAlreadyStartedError, WorkflowNotFoundError } from '@temporalio/client';
+import {
+  type Client,
+  WorkflowExecutionAlreadyStartedError,
+  WorkflowNotFoundError,
+} from '@temporalio/client';
 import { AppError } from '../domain/errors.ts';
-import { deleteWorkflowId, processWorkflowId, type RunIdentity, type VideoId } from '../domain/ids.ts';
+import {
+  deleteWorkflowId,
+  processWorkflowId,
+  type RunIdentity,
+  type VideoId,
+} from '../domain/ids.ts';
 import type { Origin, ProcessVideoInput } from '../domain/process-video-input.ts';
 import type { Priority } from '../domain/video.ts';
 import { PRIORITY_KEYS, TASK_QUEUES, WORKFLOW_TYPES } from '../workflows/messages.ts';
@@ -22,7 +31,10 @@ export interface VideoWorkflows {
    */
   startUpload(video: StartableVideo, origin?: Origin): Promise<boolean>;
   /** Starts a retry or reprocess. @throws `video-busy`, `temporal-unavailable` */
-  startRun(video: StartableVideo, input: Omit<ProcessVideoInput, 'videoId' | 'origin'>): Promise<RunIdentity>;
+  startRun(
+    video: StartableVideo,
+    input: Omit<ProcessVideoInput, 'videoId' | 'origin'>,
+  ): Promise<RunIdentity>;
   /** Asks a run to stop; it ends by itself. @throws `no-active-run`, `temporal-unavailable` */
   cancelRun(run: RunIdentity): Promise<void>;
   /** Starts the removal of a deleted video. @returns false when Temporal does not answer: reconcile starts it later */
@@ -49,7 +61,8 @@ export function createVideoWorkflows(client: Client): VideoWorkflows {
         bounded(() =>
           client.workflow.start(WORKFLOW_TYPES.processVideo, {
             ...describeStart(video),
-            workflowIdReusePolicy: origin === 'upload' ? 'ALLOW_DUPLICATE_FAILED_ONLY' : 'ALLOW_DUPLICATE',
+            workflowIdReusePolicy:
+              origin === 'upload' ? 'ALLOW_DUPLICATE_FAILED_ONLY' : 'ALLOW_DUPLICATE',
             workflowIdConflictPolicy: 'USE_EXISTING',
             args: [{ videoId: video.id, origin } satisfies ProcessVideoInput],
           }),
@@ -77,7 +90,8 @@ export function createVideoWorkflows(client: Client): VideoWorkflows {
       try {
         await bounded(() => client.workflow.getHandle(workflowId, runId).cancel());
       } catch (error) {
-        if (error instanceof WorkflowNotFoundError) throw new AppError('no-active-run', {}, { cause: error });
+        if (error instanceof WorkflowNotFoundError)
+          throw new AppError('no-active-run', {}, { cause: error });
         throw error;
       }
     },

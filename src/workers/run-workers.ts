@@ -1,4 +1,10 @@
-import { DefaultLogger, type LogEntry, NativeConnection, Runtime, type Worker } from '@temporalio/worker';
+import {
+  DefaultLogger,
+  type LogEntry,
+  NativeConnection,
+  Runtime,
+  type Worker,
+} from '@temporalio/worker';
 import { createActivities } from '../activities/index.ts';
 import { composeWorker } from '../composition.ts';
 import { loadConfig } from '../config/env.ts';
@@ -25,11 +31,14 @@ export async function runWorkers(queues: readonly Queue[]): Promise<void> {
   const stopping = new AbortController();
   try {
     const swept = await sweepStaleScratch(config.workDir);
-    if (swept.length > 0) logger.info({ folders: swept.length }, 'cleared up after a worker that was killed');
+    if (swept.length > 0)
+      logger.info({ folders: swept.length }, 'cleared up after a worker that was killed');
     const connection = await connect(config.temporalAddress);
     try {
       const activities = createActivities(parts.activityDeps);
-      const bundlePath = queues.includes('orchestration') ? await prepareWorkflowBundle(parts.cacheDir) : '';
+      const bundlePath = queues.includes('orchestration')
+        ? await prepareWorkflowBundle(parts.cacheDir)
+        : '';
       const workers = await Promise.all(
         queues.map((queue) =>
           createWorker(queue, {
@@ -46,9 +55,17 @@ export async function runWorkers(queues: readonly Queue[]): Promise<void> {
         reconcileEverySeconds: RECONCILE_EVERY_SECONDS,
         signal: stopping.signal,
         onFault: (error, isAway) =>
-          logger.warn(isAway ? {} : { err: error }, isAway ? 'the Temporal server does not answer' : 'the Temporal server could not be set up'),
+          logger.warn(
+            isAway ? {} : { err: error },
+            isAway
+              ? 'the Temporal server does not answer'
+              : 'the Temporal server could not be set up',
+          ),
       });
-      logger.info({ queues, maxVideoProcessingTasks: config.maxVideoProcessingTasks }, 'worker started');
+      logger.info(
+        { queues, maxVideoProcessingTasks: config.maxVideoProcessingTasks },
+        'worker started',
+      );
       await runAll(workers);
       stopping.abort();
       await keeping;
@@ -90,12 +107,18 @@ async function runAll(workers: readonly Worker[]): Promise<void> {
   if (failed !== undefined) throw failed.reason;
 }
 
-/** The SDK's own messages, among ours. What it says of failed activities is said by the activities already. */
+/** What our activities say themselves, and what queues without workflows are. */
+const EXPECTED_MESSAGES = ['Activity failed', 'No workflows registered'];
+
+/** The SDK's own messages, among ours. */
 function createSdkLogger(logger: Logger): DefaultLogger {
   const sdk = logger.child({ component: 'temporal' });
   return new DefaultLogger('WARN', ({ level, message, meta }: LogEntry) => {
     const { error, ...fields } = meta ?? {};
-    if (message === 'Activity failed') return;
-    sdk[level === 'ERROR' ? 'error' : 'warn']({ ...fields, ...(error === undefined ? {} : { err: error }) }, message);
+    if (EXPECTED_MESSAGES.some((expected) => message.startsWith(expected))) return;
+    sdk[level === 'ERROR' ? 'error' : 'warn'](
+      { ...fields, ...(error === undefined ? {} : { err: error }) },
+      message,
+    );
   });
 }

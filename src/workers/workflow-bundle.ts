@@ -29,14 +29,20 @@ async function hashIngredients(): Promise<string> {
   for (const name of INGREDIENTS) {
     const root = path.join(SOURCE_ROOT, name);
     const isFolder = (await stat(root)).isDirectory();
-    const files = isFolder ? (await readdir(root)).toSorted().map((file) => path.join(root, file)) : [root];
-    for (const file of files) hash.update(file.slice(SOURCE_ROOT.length)).update(await readFile(file));
+    const files = isFolder
+      ? (await readdir(root)).toSorted().map((file) => path.join(root, file))
+      : [root];
+    for (const file of files)
+      hash.update(file.slice(SOURCE_ROOT.length)).update(await readFile(file));
   }
   return hash.digest('hex').slice(0, 16);
 }
 
 async function exists(file: string): Promise<boolean> {
-  return stat(file).then(() => true, () => false);
+  return stat(file).then(
+    () => true,
+    () => false,
+  );
 }
 
 async function removeOlder(cacheDir: string): Promise<void> {

@@ -1,5 +1,9 @@
 import type { ActivityOptions } from '@temporalio/common';
-import { PROBE_TOOL_SECONDS, TRANSFER_MARGIN_SECONDS, wholeFileBudget } from '../domain/tool-time.ts';
+import {
+  PROBE_TOOL_SECONDS,
+  TRANSFER_MARGIN_SECONDS,
+  wholeFileBudget,
+} from '../domain/tool-time.ts';
 import type { Priority } from '../domain/video.ts';
 import { PRIORITY_KEYS, TASK_QUEUES } from './messages.ts';
 
@@ -23,9 +27,21 @@ export type ActivityPolicy = ActivityOptions & { readonly taskQueue: string };
 const HEARTBEAT = '20 seconds';
 
 const awaited = { cancellationType: 'WAIT_CANCELLATION_COMPLETED' } as const;
-const databaseRetry = { initialInterval: '1 second', backoffCoefficient: 2, maximumInterval: '30 seconds' } as const;
-const cleanUpRetry = { initialInterval: '5 seconds', backoffCoefficient: 2, maximumInterval: '5 minutes' } as const;
-const toolRetry = { initialInterval: '5 seconds', backoffCoefficient: 2, maximumInterval: '60 seconds' } as const;
+const databaseRetry = {
+  initialInterval: '1 second',
+  backoffCoefficient: 2,
+  maximumInterval: '30 seconds',
+} as const;
+const cleanUpRetry = {
+  initialInterval: '5 seconds',
+  backoffCoefficient: 2,
+  maximumInterval: '5 minutes',
+} as const;
+const toolRetry = {
+  initialInterval: '5 seconds',
+  backoffCoefficient: 2,
+  maximumInterval: '60 seconds',
+} as const;
 
 /** Database and state: short, so a lost worker is noticed soon; a ten-minute outage of the database must fail nothing. */
 export const databasePolicy: ActivityPolicy = {
@@ -70,15 +86,27 @@ export function picturesPolicy(input: PolicyInput): ActivityPolicy {
 
 /** Copy and audio read the whole file. */
 export function wholeFilePolicy(input: PolicyInput, durationSeconds: number): ActivityPolicy {
-  return processing(input, wholeFileBudget(input.timeoutSeconds, durationSeconds), PRIORITY_KEYS.wholeFile);
+  return processing(
+    input,
+    wholeFileBudget(input.timeoutSeconds, durationSeconds),
+    PRIORITY_KEYS.wholeFile,
+  );
 }
 
 /** A chunk that is the whole video gets the budget of one piece, as told to users: chunking is what divides long ones. */
 export function finishingPolicy(input: PolicyInput, durationSeconds: number): ActivityPolicy {
-  return processing(input, wholeFileBudget(input.timeoutSeconds, durationSeconds), PRIORITY_KEYS.finishing);
+  return processing(
+    input,
+    wholeFileBudget(input.timeoutSeconds, durationSeconds),
+    PRIORITY_KEYS.finishing,
+  );
 }
 
-function processing(input: PolicyInput, budgetSeconds: number, priorityKey: number): ActivityPolicy {
+function processing(
+  input: PolicyInput,
+  budgetSeconds: number,
+  priorityKey: number,
+): ActivityPolicy {
   return {
     ...awaited,
     taskQueue: TASK_QUEUES.processing,

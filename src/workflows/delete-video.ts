@@ -1,4 +1,9 @@
-import { proxyActivities, setCurrentDetails, sleep, upsertSearchAttributes } from '@temporalio/workflow';
+import {
+  proxyActivities,
+  setCurrentDetails,
+  sleep,
+  upsertSearchAttributes,
+} from '@temporalio/workflow';
 import type { DeletionReceipt, OrchestrationActivities } from '../activities/contracts.ts';
 import type { VideoId } from '../domain/ids.ts';
 import { parseDeleteVideoInput } from '../domain/process-video-input.ts';

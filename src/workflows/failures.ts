@@ -25,7 +25,10 @@ export function isOneOf(error: unknown, ...codes: readonly ErrorCode[]): boolean
 export function reportFailure(error: unknown): Omit<FailureReport, 'videoId'> {
   const cause = error instanceof ActivityFailure ? error.cause : error;
   const step = error instanceof ActivityFailure ? error.activityType : 'workflow';
-  const details = cause instanceof ApplicationFailure ? (cause.details?.[0] as FailureDetails | undefined) : undefined;
+  const details =
+    cause instanceof ApplicationFailure
+      ? (cause.details?.[0] as FailureDetails | undefined)
+      : undefined;
   return {
     code: codeOf(error) ?? 'internal-error',
     detail: cause instanceof Error ? cause.message : String(error),

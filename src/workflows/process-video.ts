@@ -80,7 +80,8 @@ export async function ProcessVideo(rawInput: unknown): Promise<ProcessVideoResul
       }
       const version = await run.publish();
       if (version !== undefined) return { videoId, outcome: 'published', version };
-      if (round >= MOST_ROUNDS) throw toRunFailure(new Error('finished work disappeared again and again'));
+      if (round >= MOST_ROUNDS)
+        throw toRunFailure(new Error('finished work disappeared again and again'));
     }
   } catch (error) {
     await CancellationScope.nonCancellable(() => run.compensate(error));
@@ -113,16 +114,19 @@ class Run {
 
   async probe(): Promise<{ durationSeconds: number }> {
     this.#enter('probe');
-    const summary = await this.#intake.probe.executeWithOptions({ summary: 'read the source, make the plan' }, [
-      { videoId: this.#videoId },
-    ]);
+    const summary = await this.#intake.probe.executeWithOptions(
+      { summary: 'read the source, make the plan' },
+      [{ videoId: this.#videoId }],
+    );
     this.#note(summary.text);
     return summary;
   }
 
   async convert(durationSeconds: number): Promise<void> {
     this.#enter('convert');
-    const { convert } = proxyActivities<ProcessingActivities>(wholeFilePolicy(this.#policy, durationSeconds));
+    const { convert } = proxyActivities<ProcessingActivities>(
+      wholeFilePolicy(this.#policy, durationSeconds),
+    );
     const { text } = await convert.executeWithOptions({ summary: 'MP4 version of the original' }, [
       { videoId: this.#videoId },
     ]);
@@ -143,7 +147,9 @@ class Run {
 
   async ladder(durationSeconds: number): Promise<void> {
     this.#enter('ladder');
-    const { buildRendition } = proxyActivities<ProcessingActivities>(finishingPolicy(this.#policy, durationSeconds));
+    const { buildRendition } = proxyActivities<ProcessingActivities>(
+      finishingPolicy(this.#policy, durationSeconds),
+    );
     const { qualities } = await database.listMissingRenditions({ videoId: this.#videoId });
     await runAll(
       qualities.map(
@@ -160,7 +166,9 @@ class Run {
   async thumbnails(): Promise<void> {
     this.#enter('thumbnails');
     const { makeThumbnails } = proxyActivities<ProcessingActivities>(picturesPolicy(this.#policy));
-    const { count } = await makeThumbnails.executeWithOptions({ summary: 'pictures' }, [{ videoId: this.#videoId }]);
+    const { count } = await makeThumbnails.executeWithOptions({ summary: 'pictures' }, [
+      { videoId: this.#videoId },
+    ]);
     this.#note(`${count} thumbnails`);
   }
 
@@ -217,8 +225,12 @@ class Run {
   }
 
   async #compressAudio(durationSeconds: number): Promise<void> {
-    const { compressAudio } = proxyActivities<ProcessingActivities>(wholeFilePolicy(this.#policy, durationSeconds));
-    await compressAudio.executeWithOptions({ summary: 'audio → AAC 128k' }, [{ videoId: this.#videoId }]);
+    const { compressAudio } = proxyActivities<ProcessingActivities>(
+      wholeFilePolicy(this.#policy, durationSeconds),
+    );
+    await compressAudio.executeWithOptions({ summary: 'audio → AAC 128k' }, [
+      { videoId: this.#videoId },
+    ]);
   }
 
   /** Failing to clean up is not failing: reconcile finds what is left. */
@@ -227,7 +239,10 @@ class Run {
     try {
       await cleanUp.deleteObjects(orphans);
     } catch (error) {
-      log.warn('Clean-up is left to reconcile', { videoId: this.#videoId, errorCode: codeOf(error) });
+      log.warn('Clean-up is left to reconcile', {
+        videoId: this.#videoId,
+        errorCode: codeOf(error),
+      });
     }
   }
 

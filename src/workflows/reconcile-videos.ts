@@ -17,7 +17,8 @@ export async function ReconcileVideos(): Promise<ReconcileReport> {
   const { started } = await reconcile.startPendingVideos();
   const { started: deletionsStarted } = await reconcile.startPendingDeletions();
   const orphans = await reconcile.removeRetiredVersions();
-  const { deleted } = orphans.keys.length > 0 ? await reconcile.deleteObjects(orphans) : { deleted: 0 };
+  const { deleted } =
+    orphans.keys.length > 0 ? await reconcile.deleteObjects(orphans) : { deleted: 0 };
   const report = { started, settled, deletionsStarted, objectsDeleted: deleted };
   setCurrentDetails(
     `${started.length} started, ${settled.length} settled, ${deletionsStarted.length} deletions started, ${deleted} old objects removed`,

@@ -22,7 +22,11 @@ const QUALITIES = ['1080p', '720p', '480p', '360p', '240p'];
     [stack, browser, clip] = await Promise.all([
       startStack(),
       openBrowser(),
-      makeClip(join(folder.path, 'street.mp4'), { widthPx: 1920, heightPx: 1080, seconds: SECONDS }),
+      makeClip(join(folder.path, 'street.mp4'), {
+        widthPx: 1920,
+        heightPx: 1080,
+        seconds: SECONDS,
+      }),
     ]);
   });
 
@@ -59,7 +63,10 @@ const QUALITIES = ['1080p', '720p', '480p', '360p', '240p'];
     await page.locator('#player').waitFor();
     expect(await page.locator('#strip img').count()).toBe(4);
     for (const quality of QUALITIES) await playAndSeek(page, quality);
-    await page.screenshot({ path: join(process.env['SCREENSHOTS'] ?? folder.path, 'playing.png'), fullPage: true });
+    await page.screenshot({
+      path: join(process.env['SCREENSHOTS'] ?? folder.path, 'playing.png'),
+      fullPage: true,
+    });
 
     await page.getByRole('button', { name: 'Jump to 0:03' }).click();
     expect(await evaluate<number>(page, 'player.currentTime')).toBeCloseTo(3, 1);
@@ -73,7 +80,9 @@ const QUALITIES = ['1080p', '720p', '480p', '360p', '240p'];
     await page.getByLabel('Password').fill(stack.admin.password);
     await page.getByRole('button', { name: 'Log in with the password' }).click();
     await page.getByRole('link', { name: /Street/ }).waitFor();
-    expect(await evaluate(page, '[document.cookie, localStorage.length, sessionStorage.length]')).toEqual(['', 0, 0]);
+    expect(
+      await evaluate(page, '[document.cookie, localStorage.length, sessionStorage.length]'),
+    ).toEqual(['', 0, 0]);
     await page.getByRole('button', { name: 'Log out' }).click();
     await page.getByRole('heading', { name: 'Log in' }).waitFor();
     await page.reload();
@@ -100,7 +109,10 @@ const QUALITIES = ['1080p', '720p', '480p', '360p', '240p'];
     await page.getByRole('button', { name: 'Log in with the key' }).click();
     await page.getByLabel('Choose a file').setInputFiles(sound);
     await page.getByRole('button', { name: 'Upload', exact: true }).click();
-    await page.locator('#panel-failure').filter({ hasText: /picture/ }).waitFor();
+    await page
+      .locator('#panel-failure')
+      .filter({ hasText: /picture/ })
+      .waitFor();
 
     const remove = page.getByRole('button', { name: 'Delete', exact: true });
     await remove.click();
@@ -120,10 +132,13 @@ const QUALITIES = ['1080p', '720p', '480p', '360p', '240p'];
     await waitUntil(
       async () => {
         seen.add(await evaluate<number>(page, "document.getElementById('panel-bar').value"));
-        return page.locator('#panel-failure').textContent({ timeout: 1000 }).then(async (failure) => ({
-          failure,
-          isReady: await page.locator('#player').isVisible(),
-        }));
+        return page
+          .locator('#panel-failure')
+          .textContent({ timeout: 1000 })
+          .then(async (failure) => ({
+            failure,
+            isReady: await page.locator('#player').isVisible(),
+          }));
       },
       ({ failure, isReady }) => {
         if (failure) throw new Error(failure);
@@ -138,10 +153,16 @@ const QUALITIES = ['1080p', '720p', '480p', '360p', '240p'];
   async function playAndSeek(page: Page, quality: string): Promise<void> {
     await page.getByLabel('Quality').selectOption(quality);
     await evaluate(page, 'player.muted = true');
-    await waitUntil(() => evaluate<number>(page, 'player.readyState'), (state) => state >= 2);
+    await waitUntil(
+      () => evaluate<number>(page, 'player.readyState'),
+      (state) => state >= 2,
+    );
     await evaluate(page, 'player.play()');
     await evaluate(page, `player.currentTime = player.duration * 0.75`);
-    const frames = await evaluate<number>(page, 'player.getVideoPlaybackQuality().totalVideoFrames');
+    const frames = await evaluate<number>(
+      page,
+      'player.getVideoPlaybackQuality().totalVideoFrames',
+    );
     const at = await waitUntil(
       () => evaluate<{ time: number; frames: number; height: number }>(page, SNAPSHOT),
       (now) => now.time > SECONDS * 0.75 + 0.3 && now.frames > frames + 5,
@@ -152,7 +173,11 @@ const QUALITIES = ['1080p', '720p', '480p', '360p', '240p'];
     await evaluate(page, 'player.currentTime = 0');
   }
 
-  async function askApi(method: string, path: string, body: object): Promise<Record<string, unknown>> {
+  async function askApi(
+    method: string,
+    path: string,
+    body: object,
+  ): Promise<Record<string, unknown>> {
     const headers = { Authorization: `Bearer ${stack.apiKey}`, 'Content-Type': 'application/json' };
     const response = await fetch(stack.url + path, { method, headers, body: JSON.stringify(body) });
     return (await response.json()) as Record<string, unknown>;

@@ -360,10 +360,11 @@ describe('encoding', () => {
     expect(rendition?.facts).toMatchObject({ frames: 1, hasAudio: false });
     const picture = { sourcePath: rendition?.path ?? '', frameRate: FPS_25, frames: 1 };
     for (const timestampSeconds of [0, 0.03, 99]) {
-      const thumbnail = await extractThumbnail(
-        runFfmpeg,
-        { ...picture, timestampSeconds, outputPath: file('frame.jpg') },
-      );
+      const thumbnail = await extractThumbnail(runFfmpeg, {
+        ...picture,
+        timestampSeconds,
+        outputPath: file('frame.jpg'),
+      });
       expect(thumbnail.timestampSeconds).toBe(0);
     }
   });

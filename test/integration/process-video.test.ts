@@ -26,13 +26,34 @@ describe('ProcessVideo', () => {
     const file = await makeClip(clip('plain.mp4'), { widthPx: 1280, heightPx: 720, seconds: 2 });
     const id = await pipeline.submit(file);
     const video = await pipeline.waitForStatus(id, 'completed');
-    expect(video).toMatchObject({ version: 1, width_px: 1280, height_px: 720, duration_seconds: 2, failure: null });
+    expect(video).toMatchObject({
+      version: 1,
+      width_px: 1280,
+      height_px: 720,
+      duration_seconds: 2,
+      failure: null,
+    });
     expect(video['skipped']).toEqual([{ quality: '1080p', reason: 'taller-than-source' }]);
 
-    const streams = await pipeline.db.sql('select * from video_streams where video_id = $1 order by output', [id]);
-    expect(streams.map(({ output }) => output)).toEqual(['240p', '360p', '480p', '720p', 'compressed', 'processed']);
-    expect(streams.find(({ output }) => output === 'processed')?.['object_key']).toMatch(/^videos\/original\//);
-    const thumbnails = await pipeline.db.sql('select * from thumbnails where video_id = $1 order by position', [id]);
+    const streams = await pipeline.db.sql(
+      'select * from video_streams where video_id = $1 order by output',
+      [id],
+    );
+    expect(streams.map(({ output }) => output)).toEqual([
+      '240p',
+      '360p',
+      '480p',
+      '720p',
+      'compressed',
+      'processed',
+    ]);
+    expect(streams.find(({ output }) => output === 'processed')?.['object_key']).toMatch(
+      /^videos\/original\//,
+    );
+    const thumbnails = await pipeline.db.sql(
+      'select * from thumbnails where video_id = $1 order by position',
+      [id],
+    );
     expect(thumbnails.map((row) => [row['timestamp_seconds'], row['is_default']])).toEqual([
       [0, false],
       [0.5, false],
@@ -42,7 +63,12 @@ describe('ProcessVideo', () => {
     expect(await pipeline.keys(`work/${id}/`)).toEqual([]);
     expect(await pipeline.keys('original/')).toHaveLength(1);
     const [run] = await pipeline.db.sql('select * from video_runs where video_id = $1', [id]);
-    expect(run).toMatchObject({ state: 'completed', kind: 'upload', progress_percent: 100, waiting_for: null });
+    expect(run).toMatchObject({
+      state: 'completed',
+      kind: 'upload',
+      progress_percent: 100,
+      waiting_for: null,
+    });
   }, 120_000);
 
   it('copies the streams of H.264 in QuickTime into the processed version', async () => {
@@ -53,16 +79,39 @@ describe('ProcessVideo', () => {
       `select object_key, codecs from video_streams where video_id = $1 and output = 'processed'`,
       [id],
     );
-    expect(processed).toEqual({ object_key: `videos/processed/${id}/v1.mp4`, codecs: expect.stringMatching(/^avc1\.[0-9a-f]{6},mp4a\.40\.2$/) });
+    expect(processed).toEqual({
+      object_key: `videos/processed/${id}/v1.mp4`,
+      codecs: expect.stringMatching(/^avc1\.[0-9a-f]{6},mp4a\.40\.2$/),
+    });
   }, 120_000);
 
   it('makes one rendition with the 720p profile, at asked thumbnails, clamped to the clip', async () => {
-    const file = await makeClip(clip('small.webm'), { seconds: 1, options: ['-c:v', 'libvpx', '-deadline', 'realtime', '-cpu-used', '8', '-c:a', 'libvorbis', '-ac', '2'] });
+    const file = await makeClip(clip('small.webm'), {
+      seconds: 1,
+      options: [
+        '-c:v',
+        'libvpx',
+        '-deadline',
+        'realtime',
+        '-cpu-used',
+        '8',
+        '-c:a',
+        'libvorbis',
+        '-ac',
+        '2',
+      ],
+    });
     const id = await pipeline.submit(file, { profile: '720p', thumbnailTimestamps: [0.4, 99] });
     await pipeline.waitForStatus(id, 'completed');
-    const streams = await pipeline.db.sql('select output from video_streams where video_id = $1 order by output', [id]);
+    const streams = await pipeline.db.sql(
+      'select output from video_streams where video_id = $1 order by output',
+      [id],
+    );
     expect(streams.map(({ output }) => output)).toEqual(['360p', 'compressed', 'processed']);
-    const thumbnails = await pipeline.db.sql('select timestamp_seconds from thumbnails where video_id = $1 order by position', [id]);
+    const thumbnails = await pipeline.db.sql(
+      'select timestamp_seconds from thumbnails where video_id = $1 order by position',
+      [id],
+    );
     expect(thumbnails.map((row) => row['timestamp_seconds'])).toEqual([0.4, 0.96]);
   }, 120_000);
 
@@ -71,10 +120,16 @@ describe('ProcessVideo', () => {
     await runTool('ffmpeg', ['-f', 'lavfi', '-i', 'sine=d=1', '-c:a', 'aac', file]);
     const id = await pipeline.submit(file);
     const video = await pipeline.waitForStatus(id, 'failed');
-    expect(video['failure']).toMatchObject({ code: 'source-has-no-video', step: 'probe', attempt: 1 });
+    expect(video['failure']).toMatchObject({
+      code: 'source-has-no-video',
+      step: 'probe',
+      attempt: 1,
+    });
     const everything = (await pipeline.keys()).filter((key) => key.includes(`/${id}/`));
     expect(everything).toEqual([]);
-    expect(await pipeline.deps.store.stat(`videos/original/${String(video['stored_name'])}`)).toBeDefined();
+    expect(
+      await pipeline.deps.store.stat(`videos/original/${String(video['stored_name'])}`),
+    ).toBeDefined();
   }, 60_000);
 
   it('publishes a reprocess as the next version, live all along, and removes the old one after its grace', async () => {
@@ -84,10 +139,21 @@ describe('ProcessVideo', () => {
     const video = { id, ownerId: pipeline.ownerId, title: 'again', priority: 'normal' } as const;
     const run = await pipeline.deps.workflows.startRun(video, { profile: '720p' });
     await pipeline.client.workflow.getHandle(run.workflowId, run.runId).result();
-    expect(await pipeline.video(id)).toMatchObject({ status: 'completed', version: 2, profile: '720p' });
+    expect(await pipeline.video(id)).toMatchObject({
+      status: 'completed',
+      version: 2,
+      profile: '720p',
+    });
 
-    await pipeline.client.workflow.execute(ReconcileVideos, { taskQueue: TASK_QUEUES.orchestration, workflowId: `reconcile-${id}` });
-    expect(await pipeline.db.sql('select 1 from video_streams where video_id = $1 and version = 1', [id])).toEqual([]);
+    await pipeline.client.workflow.execute(ReconcileVideos, {
+      taskQueue: TASK_QUEUES.orchestration,
+      workflowId: `reconcile-${id}`,
+    });
+    expect(
+      await pipeline.db.sql('select 1 from video_streams where video_id = $1 and version = 1', [
+        id,
+      ]),
+    ).toEqual([]);
     const left = (await pipeline.keys('streams/')).filter((key) => key.includes(`/${id}/`));
     expect(left).toEqual([`videos/streams/${id}/v2/360p.mp4`]);
   }, 120_000);

@@ -19,7 +19,13 @@ describe('faults of a run', () => {
   beforeAll(async () => {
     clips = await mkdtemp(path.join(tmpdir(), 'steadyreel-clips-'));
     short = await makeClip(path.join(clips, 'short.mp4'), { seconds: 1 });
-    long = await makeClip(path.join(clips, 'long.mp4'), { widthPx: 1920, heightPx: 1080, seconds: 60, audio: false, options: ['-g', '250'] });
+    long = await makeClip(path.join(clips, 'long.mp4'), {
+      widthPx: 1920,
+      heightPx: 1080,
+      seconds: 60,
+      audio: false,
+      options: ['-g', '250'],
+    });
   }, 120_000);
 
   afterEach(() => pipeline.close());
@@ -36,7 +42,9 @@ describe('faults of a run', () => {
   async function expectOriginalAlone(id: VideoId): Promise<void> {
     const { stored_name: name, original_size_bytes: size } = await pipeline.video(id);
     expect(await pipeline.keys()).toEqual([`videos/original/${String(name)}`]);
-    expect(await pipeline.deps.store.stat(`videos/original/${String(name)}`)).toMatchObject({ sizeBytes: Number(size) });
+    expect(await pipeline.deps.store.stat(`videos/original/${String(name)}`)).toMatchObject({
+      sizeBytes: Number(size),
+    });
   }
 
   it.each([
@@ -55,7 +63,11 @@ describe('faults of a run', () => {
       });
       const id = await pipeline.submit(long);
       const video = await pipeline.waitForStatus(id, 'failed', 40);
-      expect(video['failure']).toMatchObject({ code: 'processing-timeout', step: 'compressChunk', attempt: 1 });
+      expect(video['failure']).toMatchObject({
+        code: 'processing-timeout',
+        step: 'compressChunk',
+        attempt: 1,
+      });
       await expectNoTools();
       const { stored_name: name } = video;
       expect(await pipeline.deps.store.stat(`videos/original/${String(name)}`)).toBeDefined();
@@ -66,18 +78,29 @@ describe('faults of a run', () => {
   it('rule 15: a cancel ends every ffmpeg within ten seconds and leaves the original alone', async () => {
     await start({ settings: { preset: 'slow' } });
     const id = await pipeline.submit(long);
-    await pipeline.until('an encode is running', async () => (await findProcesses(`${pipeline.folder}/work`, 'libx264')).length > 0);
+    await pipeline.until(
+      'an encode is running',
+      async () => (await findProcesses(`${pipeline.folder}/work`, 'libx264')).length > 0,
+    );
     expect(await pipeline.video(id)).toMatchObject({ status: 'processing' });
     const cancelledAt = Date.now();
     await pipeline.client.workflow.getHandle(`process-video-${id}`).cancel();
     await pipeline.waitForStatus(id, 'cancelled', 15);
     expect(Date.now() - cancelledAt).toBeLessThan(10_000);
     await expectNoTools();
-    await pipeline.until('objects of the run are gone', async () => (await pipeline.keys()).length === 1);
+    await pipeline.until(
+      'objects of the run are gone',
+      async () => (await pipeline.keys()).length === 1,
+    );
     await expectOriginalAlone(id);
 
     // rule 9: a start that is repeated does not revive it
-    await pipeline.deps.workflows.startUpload({ id, ownerId: pipeline.ownerId, title: 'x', priority: 'normal' });
+    await pipeline.deps.workflows.startUpload({
+      id,
+      ownerId: pipeline.ownerId,
+      title: 'x',
+      priority: 'normal',
+    });
     const result = await pipeline.client.workflow.getHandle(`process-video-${id}`).result();
     expect(result).toMatchObject({ outcome: 'nothing-to-do' });
     expect(await pipeline.video(id)).toMatchObject({ status: 'cancelled' });
@@ -109,21 +132,33 @@ describe('faults of a run', () => {
     release();
     await pipeline.waitForStatus(id, 'completed', 30);
     const { status } = await pipeline.client.workflow.getHandle(`process-video-${id}`).describe();
-    await pipeline.until('the run has ended', async () => (await pipeline.client.workflow.getHandle(`process-video-${id}`).describe()).status.name !== 'RUNNING');
+    await pipeline.until(
+      'the run has ended',
+      async () =>
+        (await pipeline.client.workflow.getHandle(`process-video-${id}`).describe()).status.name !==
+        'RUNNING',
+    );
     expect(['RUNNING', 'COMPLETED']).toContain(status.name);
-    expect(await pipeline.db.sql('select 1 from video_streams where video_id = $1', [id])).toHaveLength(4);
+    expect(
+      await pipeline.db.sql('select 1 from video_streams where video_id = $1', [id]),
+    ).toHaveLength(4);
   }, 90_000);
 
   it('rule 5: of two runs started at once one works, the other ends video-busy and touches nothing', async () => {
     await start({ settings: { preset: 'slow' } });
     const id = await pipeline.submit(long);
-    await pipeline.until('the run is claimed', async () => (await pipeline.db.sql('select 1 from video_runs')).length === 1);
+    await pipeline.until(
+      'the run is claimed',
+      async () => (await pipeline.db.sql('select 1 from video_runs')).length === 1,
+    );
     const second = await pipeline.client.workflow.start(WORKFLOW_TYPES.processVideo, {
       taskQueue: TASK_QUEUES.orchestration,
       workflowId: 'somebody-typed-this',
       args: [{ videoId: id }],
     });
-    await expect(second.result()).rejects.toMatchObject({ cause: { cause: { type: 'video-busy' } } });
+    await expect(second.result()).rejects.toMatchObject({
+      cause: { cause: { type: 'video-busy' } },
+    });
     expect(await pipeline.db.sql('select workflow_id, state from video_runs')).toEqual([
       { workflow_id: `process-video-${id}`, state: 'active' },
     ]);
@@ -134,7 +169,11 @@ describe('faults of a run', () => {
     await start({ ffmpegPath: await writeStubFfmpeg(clips, 'echo "x264 gave up" >&2; exit 1') });
     const id = await pipeline.submit(short);
     const video = await pipeline.waitForStatus(id, 'failed', 60);
-    expect(video['failure']).toMatchObject({ code: 'encoder-failed', step: 'compressChunk', attempt: 3 });
+    expect(video['failure']).toMatchObject({
+      code: 'encoder-failed',
+      step: 'compressChunk',
+      attempt: 3,
+    });
     const [attempts] = await pipeline.db.sql(`select * from piece_attempts where name = 'chunk/0'`);
     expect(attempts).toMatchObject({ encoder_faults: 3, unended_starts: 0 });
   }, 90_000);
@@ -193,14 +232,18 @@ describe('faults of a run', () => {
         workflowId: `typed-${JSON.stringify(input)}`,
         args: input === undefined ? [] : [input],
       });
-      await expect(run.result()).rejects.toMatchObject({ cause: { type: 'invalid-workflow-input' } });
+      await expect(run.result()).rejects.toMatchObject({
+        cause: { type: 'invalid-workflow-input' },
+      });
     }
     const missing = await pipeline.client.workflow.start(WORKFLOW_TYPES.processVideo, {
       taskQueue: TASK_QUEUES.orchestration,
       workflowId: 'no-such-video',
       args: [{ videoId: 999_999 }],
     });
-    await expect(missing.result()).rejects.toMatchObject({ cause: { cause: { type: 'video-not-found' } } });
+    await expect(missing.result()).rejects.toMatchObject({
+      cause: { cause: { type: 'video-not-found' } },
+    });
     expect(await pipeline.db.sql('select 1 from video_runs')).toEqual([]);
   }, 60_000);
 });

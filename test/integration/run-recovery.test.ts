@@ -17,7 +17,13 @@ describe('what a run or its video can go through', () => {
   beforeAll(async () => {
     clips = await mkdtemp(path.join(tmpdir(), 'steadyreel-clips-'));
     short = await makeClip(path.join(clips, 'short.mp4'), { seconds: 1 });
-    long = await makeClip(path.join(clips, 'long.mp4'), { widthPx: 1920, heightPx: 1080, seconds: 60, audio: false, options: ['-g', '250'] });
+    long = await makeClip(path.join(clips, 'long.mp4'), {
+      widthPx: 1920,
+      heightPx: 1080,
+      seconds: 60,
+      audio: false,
+      options: ['-g', '250'],
+    });
     pipeline = await startPipeline({ settings: { preset: 'medium' } });
   }, 120_000);
 
@@ -28,7 +34,10 @@ describe('what a run or its video can go through', () => {
 
   function reconcile(): Promise<unknown> {
     const workflowId = `reconcile-${Math.random()}`;
-    return pipeline.client.workflow.execute(WORKFLOW_TYPES.reconcileVideos, { taskQueue: TASK_QUEUES.orchestration, workflowId });
+    return pipeline.client.workflow.execute(WORKFLOW_TYPES.reconcileVideos, {
+      taskQueue: TASK_QUEUES.orchestration,
+      workflowId,
+    });
   }
 
   async function reset({ workflowId, runId }: RunIdentity, toEvent: number): Promise<void> {
@@ -39,17 +48,24 @@ describe('what a run or its video can go through', () => {
       workflowTaskFinishEventId: toEvent as never,
       requestId: `${workflowId}-${toEvent}-${Math.random()}`,
     });
-    await pipeline.client.workflow.getHandle(workflowId, answer.runId ?? '').result().catch(() => undefined);
+    await pipeline.client.workflow
+      .getHandle(workflowId, answer.runId ?? '')
+      .result()
+      .catch(() => undefined);
   }
 
   async function identify(id: VideoId): Promise<RunIdentity> {
-    const { workflowId, runId } = await pipeline.client.workflow.getHandle(`process-video-${id}`).describe();
+    const { workflowId, runId } = await pipeline.client.workflow
+      .getHandle(`process-video-${id}`)
+      .describe();
     return { workflowId, runId };
   }
 
   async function workflowTaskEnds({ workflowId, runId }: RunIdentity): Promise<readonly number[]> {
     const { events } = await pipeline.client.workflow.getHandle(workflowId, runId).fetchHistory();
-    return (events ?? []).filter((event) => event.workflowTaskCompletedEventAttributes).map((event) => Number(event.eventId));
+    return (events ?? [])
+      .filter((event) => event.workflowTaskCompletedEventAttributes)
+      .map((event) => Number(event.eventId));
   }
 
   async function expectWhole(id: VideoId): Promise<void> {
@@ -64,7 +80,10 @@ describe('what a run or its video can go through', () => {
       const facts = await pipeline.deps.store.stat(String(stream['object_key']));
       expect(facts?.sizeBytes).toBe(Number(stream['size_bytes']));
     }
-    const active = await pipeline.db.sql(`select 1 from video_runs where video_id = $1 and state = 'active'`, [id]);
+    const active = await pipeline.db.sql(
+      `select 1 from video_runs where video_id = $1 and state = 'active'`,
+      [id],
+    );
     expect(active).toEqual([]);
   }
 
@@ -74,7 +93,12 @@ describe('what a run or its video can go through', () => {
     const run = await identify(id);
     const points = await workflowTaskEnds(run);
     expect(points.length).toBeGreaterThan(8);
-    for (const point of [points[0], points[3], points[Math.floor(points.length / 2)], points.at(-2)]) {
+    for (const point of [
+      points[0],
+      points[3],
+      points[Math.floor(points.length / 2)],
+      points.at(-2),
+    ]) {
       await reset(run, point ?? 0);
       await expectWhole(id);
     }
@@ -82,11 +106,19 @@ describe('what a run or its video can go through', () => {
 
   it('rules 7 and 8: a failed run can be reset and completes once its cause is gone', async () => {
     const id = await pipeline.addVideo(short, { originalSizeBytes: 5 });
-    await pipeline.deps.workflows.startUpload({ id, ownerId: pipeline.ownerId, title: 'x', priority: 'normal' });
+    await pipeline.deps.workflows.startUpload({
+      id,
+      ownerId: pipeline.ownerId,
+      title: 'x',
+      priority: 'normal',
+    });
     const video = await pipeline.waitForStatus(id, 'failed');
     expect(video['failure']).toMatchObject({ code: 'source-missing' });
     const facts = await pipeline.deps.store.stat(`videos/original/${String(video['stored_name'])}`);
-    await pipeline.db.sql('update videos set original_size_bytes = $2 where id = $1', [id, facts?.sizeBytes]);
+    await pipeline.db.sql('update videos set original_size_bytes = $2 where id = $1', [
+      id,
+      facts?.sizeBytes,
+    ]);
     const run = await identify(id);
     const [first = 0] = await workflowTaskEnds(run);
     await reset(run, first);
@@ -96,7 +128,10 @@ describe('what a run or its video can go through', () => {
   it('rule 23: a deleted video stops its run and leaves no object, row or tool', async () => {
     const id = await pipeline.submit(long);
     const { stored_name: name } = await pipeline.video(id);
-    await pipeline.until('an encode is running', async () => (await findProcesses(`${pipeline.folder}/work`, 'libx264')).length > 0);
+    await pipeline.until(
+      'an encode is running',
+      async () => (await findProcesses(`${pipeline.folder}/work`, 'libx264')).length > 0,
+    );
     await pipeline.db.sql('update videos set deleted_at = now() where id = $1', [id]);
     await pipeline.deps.workflows.startDelete(id);
     const receipt = await pipeline.client.workflow.getHandle(`delete-video-${id}`).result();
@@ -118,20 +153,32 @@ describe('what a run or its video can go through', () => {
 
   it('rule 22: reconcile starts a video that waits without a run', async () => {
     const id = await pipeline.addVideo(short);
-    await pipeline.db.sql(`update videos set created_at = now() - interval '1 minute' where id = $1`, [id]);
+    await pipeline.db.sql(
+      `update videos set created_at = now() - interval '1 minute' where id = $1`,
+      [id],
+    );
     expect(await reconcile()).toMatchObject({ started: [id] });
     await pipeline.waitForStatus(id, 'completed');
   }, 60_000);
 
   it('rule 22: reconcile settles a video whose run was terminated', async () => {
     const id = await pipeline.submit(long);
-    await pipeline.until('an encode is running', async () => (await findProcesses(`${pipeline.folder}/work`, 'libx264')).length > 0);
+    await pipeline.until(
+      'an encode is running',
+      async () => (await findProcesses(`${pipeline.folder}/work`, 'libx264')).length > 0,
+    );
     await pipeline.client.workflow.getHandle(`process-video-${id}`).terminate('test');
-    await pipeline.db.sql(`update video_runs set started_at = now() - interval '5 minutes' where video_id = $1`, [id]);
+    await pipeline.db.sql(
+      `update video_runs set started_at = now() - interval '5 minutes' where video_id = $1`,
+      [id],
+    );
     await reconcile();
     const video = await pipeline.waitForStatus(id, 'failed');
     expect(video['failure']).toMatchObject({ code: 'run-lost' });
-    await pipeline.until('no tool is left', async () => (await findProcesses(`${pipeline.folder}/work`)).length === 0);
+    await pipeline.until(
+      'no tool is left',
+      async () => (await findProcesses(`${pipeline.folder}/work`)).length === 0,
+    );
   }, 90_000);
 
   it('keeps the old version live when a reprocess fails', async () => {
@@ -140,10 +187,23 @@ describe('what a run or its video can go through', () => {
     const { stored_name: name } = await pipeline.video(id);
     const video = { id, ownerId: pipeline.ownerId, title: 'x', priority: 'normal' } as const;
     await pipeline.db.sql('update videos set original_size_bytes = 5 where id = $1', [id]);
-    const run = await pipeline.deps.workflows.startRun(video, { profile: '720p', timeoutSeconds: 60 });
-    await expect(pipeline.client.workflow.getHandle(run.workflowId, run.runId).result()).rejects.toThrow();
-    expect(await pipeline.video(id)).toMatchObject({ status: 'completed', version: 1, failure: null, stored_name: name });
-    const [last] = await pipeline.db.sql('select kind, state from video_runs where video_id = $1 order by id desc limit 1', [id]);
+    const run = await pipeline.deps.workflows.startRun(video, {
+      profile: '720p',
+      timeoutSeconds: 60,
+    });
+    await expect(
+      pipeline.client.workflow.getHandle(run.workflowId, run.runId).result(),
+    ).rejects.toThrow();
+    expect(await pipeline.video(id)).toMatchObject({
+      status: 'completed',
+      version: 1,
+      failure: null,
+      stored_name: name,
+    });
+    const [last] = await pipeline.db.sql(
+      'select kind, state from video_runs where video_id = $1 order by id desc limit 1',
+      [id],
+    );
     expect(last).toEqual({ kind: 'reprocess', state: 'failed' });
     await expectWhole(id);
   }, 90_000);

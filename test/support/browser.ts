@@ -18,7 +18,10 @@ export function hasBrowser(): boolean {
 
 export function openBrowser(): Promise<Browser> {
   // The sandbox of Chromium does not work for root; these pages are our own.
-  const args = ['--autoplay-policy=no-user-gesture-required', ...(process.getuid?.() === 0 ? ['--no-sandbox'] : [])];
+  const args = [
+    '--autoplay-policy=no-user-gesture-required',
+    ...(process.getuid?.() === 0 ? ['--no-sandbox'] : []),
+  ];
   return chromium.launch({ executablePath: CHROMIUM, args });
 }
 
@@ -29,7 +32,10 @@ export interface PageFaults {
 }
 
 /** Collects faults from now on. @param isExpected gets `401 http://…` of an answer, or the text of another fault */
-export function collectFaults(page: Page, isExpected: (fault: string) => boolean = () => false): PageFaults {
+export function collectFaults(
+  page: Page,
+  isExpected: (fault: string) => boolean = () => false,
+): PageFaults {
   const faults: string[] = [];
   const add = (fault: string): void => {
     if (!isExpected(fault)) faults.push(fault);
@@ -40,7 +46,8 @@ export function collectFaults(page: Page, isExpected: (fault: string) => boolean
   });
   page.on('requestfailed', (request) => {
     // A player lets go of the bytes it no longer needs.
-    const isLetGo = request.resourceType() === 'media' && request.failure()?.errorText === 'net::ERR_ABORTED';
+    const isLetGo =
+      request.resourceType() === 'media' && request.failure()?.errorText === 'net::ERR_ABORTED';
     if (!isLetGo) add(`failed: ${request.failure()?.errorText} ${request.url()}`);
   });
   page.on('console', (message) => {

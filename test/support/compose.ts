@@ -53,7 +53,8 @@ export function commandOf(service: ComposeService): readonly [string, ...string[
 /** The program of a health check; only the kind that needs no shell is known. */
 export function healthCommandOf(service: ComposeService): readonly [string, ...string[]] {
   const [kind, program, ...args] = service.healthcheck?.test ?? [];
-  if (kind !== 'CMD' || program === undefined) throw new Error('the service has no plain health check');
+  if (kind !== 'CMD' || program === undefined)
+    throw new Error('the service has no plain health check');
   return [program, ...args];
 }
 

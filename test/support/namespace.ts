@@ -23,7 +23,11 @@ async function untilKnown(connection: Connection, namespace: string): Promise<vo
   const deadline = Date.now() + 30_000;
   for (;;) {
     try {
-      await connection.workflowService.describeTaskQueue({ namespace, taskQueue: { name: 'any' }, taskQueueType: 1 });
+      await connection.workflowService.describeTaskQueue({
+        namespace,
+        taskQueue: { name: 'any' },
+        taskQueueType: 1,
+      });
       return;
     } catch (error) {
       if (Date.now() > deadline) throw error;

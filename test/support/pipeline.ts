@@ -43,7 +43,11 @@ export interface Pipeline {
   /** Waits until `check` is true; fails when `seconds` have passed. */
   until(what: string, check: () => Promise<boolean>, seconds?: number): Promise<void>;
   /** Waits until the video has this status. Fails with what it is instead when `seconds` have passed. */
-  waitForStatus(videoId: VideoId, status: string, seconds?: number): Promise<Record<string, unknown>>;
+  waitForStatus(
+    videoId: VideoId,
+    status: string,
+    seconds?: number,
+  ): Promise<Record<string, unknown>>;
   video(videoId: VideoId): Promise<Record<string, unknown>>;
   close(): Promise<void>;
 }
@@ -69,20 +73,28 @@ export const TEST_SETTINGS: ServerSettings = {
 let hasRuntime = false;
 
 export async function startPipeline(options: PipelineOptions = {}): Promise<Pipeline> {
-  if (!hasRuntime) Runtime.install({ logger: new DefaultLogger('ERROR', () => undefined), shutdownSignals: [] });
+  if (!hasRuntime)
+    Runtime.install({ logger: new DefaultLogger('ERROR', () => undefined), shutdownSignals: [] });
   hasRuntime = true;
   const folder = await mkdtemp(path.join(tmpdir(), 'steadyreel-pipeline-'));
   const [db, namespace] = await Promise.all([createTestDatabase(), createNamespace()]);
   const address = testTemporalAddress();
   const client = openTemporalClient({ address, namespace });
-  const logger = createLogger({ level: process.env['TEST_LOG_LEVEL'] ?? 'silent', format: 'pretty', name: 'test' });
+  const logger = createLogger({
+    level: process.env['TEST_LOG_LEVEL'] ?? 'silent',
+    format: 'pretty',
+    name: 'test',
+  });
   const scratch = await createScratchRoot(path.join(folder, 'work'));
   const real: ActivityDeps = {
     database: db.database,
     store: await createLocalStore({ root: path.join(folder, 'media') }),
     workflows: createVideoWorkflows(client),
     runDescriptions: createRunDescriptions(client),
-    ffmpeg: await createFfmpeg({ ffmpegPath: options.ffmpegPath ?? process.env['FFMPEG_PATH'] ?? '/usr/bin/ffmpeg', logger }),
+    ffmpeg: await createFfmpeg({
+      ffmpegPath: options.ffmpegPath ?? process.env['FFMPEG_PATH'] ?? '/usr/bin/ffmpeg',
+      logger,
+    }),
     ffprobePath: process.env['FFPROBE_PATH'] ?? '/usr/bin/ffprobe',
     scratch,
     logger,
@@ -106,14 +118,24 @@ export async function startPipeline(options: PipelineOptions = {}): Promise<Pipe
   );
   const running = Promise.all(workers.map((worker) => worker.run()));
   const ownerId = await db.database.transact((em) =>
-    insertUser(em, { email: `owner-${randomBytes(4).toString('hex')}@example.org`, role: 'member', passwordHash: null }),
+    insertUser(em, {
+      email: `owner-${randomBytes(4).toString('hex')}@example.org`,
+      role: 'member',
+      passwordHash: null,
+    }),
   );
 
   const addVideo: Pipeline['addVideo'] = async (file, changes = {}) => {
     const storedName = `test-${randomBytes(6).toString('hex')}${path.extname(file)}`;
     await deps.store.put(originalKey(storedName), createReadStream(file));
     return db.database.transact(async (em) => {
-      const id = await insertVideo(em, { ...DEFAULTS, ...(await describeFile(file)), ownerId, storedName, ...changes });
+      const id = await insertVideo(em, {
+        ...DEFAULTS,
+        ...(await describeFile(file)),
+        ownerId,
+        storedName,
+        ...changes,
+      });
       if (id === undefined) throw new Error('the video was not inserted');
       return id;
     });
@@ -148,7 +170,12 @@ export async function startPipeline(options: PipelineOptions = {}): Promise<Pipe
     video,
     async submit(file, changes) {
       const id = await addVideo(file, changes);
-      const isStarted = await deps.workflows.startUpload({ id, ownerId, title: path.basename(file), priority: 'normal' });
+      const isStarted = await deps.workflows.startUpload({
+        id,
+        ownerId,
+        title: path.basename(file),
+        priority: 'normal',
+      });
       if (!isStarted) throw new Error('the run could not be started');
       return id;
     },
@@ -157,8 +184,13 @@ export async function startPipeline(options: PipelineOptions = {}): Promise<Pipe
       for (;;) {
         const row = await video(videoId);
         if (row['status'] === status) return row;
-        const isStuck = Date.now() > deadline || ['failed', 'cancelled', 'completed'].includes(String(row['status']));
-        if (isStuck) throw new Error(`video ${videoId} is ${row['status']}, not ${status}: ${JSON.stringify(row['failure'])}`);
+        const isStuck =
+          Date.now() > deadline ||
+          ['failed', 'cancelled', 'completed'].includes(String(row['status']));
+        if (isStuck)
+          throw new Error(
+            `video ${videoId} is ${String(row['status'])}, not ${status}: ${JSON.stringify(row['failure'])}`,
+          );
         await new Promise((resolve) => setTimeout(resolve, 100));
       }
     },

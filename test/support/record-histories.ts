@@ -24,7 +24,12 @@ const clips = await mkdtemp(path.join(tmpdir(), 'steadyreel-clips-'));
 await startServices();
 try {
   const short = await makeClip(path.join(clips, 'short.mp4'), { seconds: 1 });
-  const long = await makeClip(path.join(clips, 'long.mp4'), { widthPx: 1920, heightPx: 1080, seconds: 60, audio: false });
+  const long = await makeClip(path.join(clips, 'long.mp4'), {
+    widthPx: 1920,
+    heightPx: 1080,
+    seconds: 60,
+    audio: false,
+  });
   const sound = path.join(clips, 'sound.m4a');
   await runTool('ffmpeg', ['-f', 'lavfi', '-i', 'sine=d=1', '-c:a', 'aac', sound]);
 
@@ -54,7 +59,10 @@ try {
     await keep('deleted', `delete-video-${id}`);
 
     const waiting = await pipeline.addVideo(short);
-    await pipeline.db.sql(`update videos set created_at = now() - interval '1 minute' where id = $1`, [waiting]);
+    await pipeline.db.sql(
+      `update videos set created_at = now() - interval '1 minute' where id = $1`,
+      [waiting],
+    );
     await pipeline.client.workflow.start(WORKFLOW_TYPES.reconcileVideos, {
       taskQueue: TASK_QUEUES.orchestration,
       workflowId: 'reconcile-videos',
@@ -73,9 +81,13 @@ try {
     await pipeline.client.workflow.getHandle(`process-video-${id}`).cancel();
     await keep('cancelled', `process-video-${id}`);
   });
-  await record('hasty', { settings: { preset: 'slow', timeoutSeconds: 1 } }, async (pipeline, keep) => {
-    await keep('failed-timeout', `process-video-${await pipeline.submit(long)}`);
-  });
+  await record(
+    'hasty',
+    { settings: { preset: 'slow', timeoutSeconds: 1 } },
+    async (pipeline, keep) => {
+      await keep('failed-timeout', `process-video-${await pipeline.submit(long)}`);
+    },
+  );
   const killing = await writeStubFfmpeg(
     clips,
     'case " $* " in *" -threads:v 1 "*) exec ffmpeg "$@" ;; esac; kill -9 $$',
@@ -103,7 +115,10 @@ async function record(
       // Stack traces name where this checkout lies; that is nobody's business and changes nothing in a replay.
       const history = historyToJSON(await handle.fetchHistory()).replaceAll(PROJECT_ROOT, '.');
       const file = path.join(FOLDER, `${name}.json`);
-      await writeFile(file, `${JSON.stringify({ workflowId, history: JSON.parse(history) }, null, 1)}\n`);
+      await writeFile(
+        file,
+        `${JSON.stringify({ workflowId, history: JSON.parse(history) }, null, 1)}\n`,
+      );
       process.stdout.write(`${what}: ${name}\n`);
     });
   } finally {

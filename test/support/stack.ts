@@ -33,7 +33,11 @@ const ADMIN = { email: 'admin@example.org', password: 'correct horse battery' };
  * @param settings more environment variables; they win
  */
 export async function startStack(settings: NodeJS.ProcessEnv = {}): Promise<RunningStack> {
-  const [db, namespace, port] = await Promise.all([createTestDatabase(), createNamespace(), findFreePort()]);
+  const [db, namespace, port] = await Promise.all([
+    createTestDatabase(),
+    createNamespace(),
+    findFreePort(),
+  ]);
   const dataDir = mkdtempSync(join(tmpdir(), 'steadyreel-e2e-'));
   const env: NodeJS.ProcessEnv = {
     ...process.env,
@@ -62,8 +66,17 @@ export async function startStack(settings: NodeJS.ProcessEnv = {}): Promise<Runn
   const stop = () => (removed ??= remove());
   try {
     await program.said('Ready in');
-    const apiKey = env['ADMIN_API_KEY'] || readFileSync(join(dataDir, 'admin-api-key'), 'utf8').trim();
-    return { url: `http://127.0.0.1:${port}`, apiKey, admin: ADMIN, dataDir, env, output: program.output, stop };
+    const apiKey =
+      env['ADMIN_API_KEY'] || readFileSync(join(dataDir, 'admin-api-key'), 'utf8').trim();
+    return {
+      url: `http://127.0.0.1:${port}`,
+      apiKey,
+      admin: ADMIN,
+      dataDir,
+      env,
+      output: program.output,
+      stop,
+    };
   } catch (error) {
     await stop();
     throw error;
@@ -98,7 +111,8 @@ function run(env: NodeJS.ProcessEnv) {
           else reject(error);
         };
         const look = () => text.includes(words) && finish();
-        const onExit = () => finish(new Error(`the stack ended before it said “${words}”:\n${text}`));
+        const onExit = () =>
+          finish(new Error(`the stack ended before it said “${words}”:\n${text}`));
         const timer = setTimeout(
           () => finish(new Error(`the stack did not say “${words}” in time:\n${text}`)),
           START_TIMEOUT_MS,

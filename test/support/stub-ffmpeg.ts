@@ -5,7 +5,11 @@ import path from 'node:path';
  * Writes a stand-in for ffmpeg that answers what is asked at start (`-version`, `-formats`, `-encoders`) with the real one and
  * runs `body` (bash) instead of every encode that has `when` among its arguments.
  */
-export async function writeStubFfmpeg(folder: string, body: string, when = 'libx264'): Promise<string> {
+export async function writeStubFfmpeg(
+  folder: string,
+  body: string,
+  when = 'libx264',
+): Promise<string> {
   const file = path.join(folder, `ffmpeg-stub-${Math.random().toString(36).slice(2)}`);
   await writeFile(
     file,

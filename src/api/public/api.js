@@ -23,7 +23,10 @@ export const UNREACHABLE = { code: 'unreachable', title: 'The server cannot be r
  * @throws {Problem}
  */
 export async function ask(method, path, body) {
-  const json = body && { headers: { 'Content-Type': 'application/json' }, body: JSON.stringify(body) };
+  const json = body && {
+    headers: { 'Content-Type': 'application/json' },
+    body: JSON.stringify(body),
+  };
   let response;
   let text;
   try {

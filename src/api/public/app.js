@@ -14,13 +14,13 @@ import { describeFailure, describeStatus, isUnfinished } from './words.js';
 /** @typedef {import('./words.js').Video} Video */
 
 const follower = createFollower({ onChange: updated, onGone: gone, onProblem: report });
-const list = createList({ onOpen: (id) => void visit(id), onLoaded: (video) => follower.follow(video) });
+const list = createList({ onOpen: (id) => void visit(id), onLoaded: watch });
 const panel = createPanel({ onCancel: cancel, onReprocess: reprocess, onDelete: remove });
 const upload = createUpload({ onUploaded: uploaded, announce });
 
 /** Code of the problem that is shown. */
 let noticed = '';
-/** The state of a video when it was last spoken of. @type {Map<number, string>} */
+/** How the videos had ended when they were last looked at. @type {Map<number, string>} */
 const announced = new Map();
 
 byId('key-form').addEventListener('submit', (/** @type {Event} */ event) => {
@@ -112,7 +112,7 @@ async function openAddress() {
   await guarded(async () => {
     const video = await ask('GET', `/videos/${encodeURIComponent(id)}`);
     render(video);
-    follower.follow(video);
+    watch(video);
     scrollTo({ top: 0 });
   });
   if (panel.current()?.id !== Number(id)) panel.close();
@@ -121,8 +121,14 @@ async function openAddress() {
 /** @param {Video} video */
 function uploaded(video) {
   list.add(video);
-  follower.follow(video);
+  watch(video);
   void visit(video.id);
+}
+
+/** Follows a video from what is known of it. @param {Video} video */
+function watch(video) {
+  announced.set(video.id, ending(video));
+  follower.follow(video);
 }
 
 /** @param {Video} video */
@@ -130,10 +136,16 @@ function updated(video) {
   if (noticed === UNREACHABLE.code) show('notice', (noticed = ''));
   list.update(video);
   if (panel.current()?.id === video.id) render(video);
-  const state = isUnfinished(video) ? 'unfinished' : video.status;
-  const before = announced.get(video.id) ?? 'unfinished';
-  announced.set(video.id, state);
-  if (state !== before) announce(`${video.title}: ${describeFailure(video) ?? describeStatus(video)}`);
+  const end = ending(video);
+  if (end !== '' && end !== announced.get(video.id)) {
+    announce(`${video.title}: ${describeFailure(video) ?? describeStatus(video)}`);
+  }
+  announced.set(video.id, end);
+}
+
+/** Differs for each run that has ended; empty while one goes on. @param {Video} video */
+function ending(video) {
+  return isUnfinished(video) ? '' : `${video.status} ${video.lastRun?.startedAt}`;
 }
 
 /** @param {Video} video */
@@ -147,7 +159,9 @@ function render(video) {
 async function cancel(video) {
   const words = {
     question: `Stop processing “${video.title}”?`,
-    detail: video.playable ? 'The published version stays.' : 'The uploaded file is kept, and can be processed again.',
+    detail: video.playable
+      ? 'The published version stays.'
+      : 'The uploaded file is kept, and can be processed again.',
     yes: 'Cancel processing',
   };
   if (await confirm(words)) await guarded(() => ask('POST', `/videos/${video.id}/cancel`));

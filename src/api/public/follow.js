@@ -59,7 +59,8 @@ export function createFollower({ onChange, onGone, onProblem }) {
     const seen = signature(video);
     const moved = seen !== entry.seen;
     if (moved) Object.assign(entry, { seen, since: Date.now() });
-    const awaitsRun = Date.now() < entry.expectedUntil && video.lastRun?.startedAt === entry.knownRun;
+    const awaitsRun =
+      Date.now() < entry.expectedUntil && video.lastRun?.startedAt === entry.knownRun;
     const isStuck = Date.now() - entry.since > PATIENCE_MS;
     if (isStuck || (!isUnfinished(video) && !awaitsRun)) followed.delete(video.id);
     onChange(video);
@@ -105,5 +106,12 @@ export function createFollower({ onChange, onGone, onProblem }) {
 
 /** What counts as a move; the guess of the time that is left does not. @param {Video} video */
 function signature({ status, stage, progressPercent, version, lastRun }) {
-  return JSON.stringify([status, stage, progressPercent, version, lastRun?.startedAt, lastRun?.state]);
+  return JSON.stringify([
+    status,
+    stage,
+    progressPercent,
+    version,
+    lastRun?.startedAt,
+    lastRun?.state,
+  ]);
 }

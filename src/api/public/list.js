@@ -19,7 +19,11 @@ export function createList({ onOpen, onLoaded }) {
 
   /** @param {string | null} cursor */
   async function load(cursor) {
-    const query = new URLSearchParams({ limit: '20', ownerId: String(ownerId), ...(cursor && { cursor }) });
+    const query = new URLSearchParams({
+      limit: '20',
+      ownerId: String(ownerId),
+      ...(cursor && { cursor }),
+    });
     const page = await ask('GET', `/videos?${query}`);
     if (cursor === null) clear();
     nextCursor = page.nextCursor;
@@ -111,7 +115,10 @@ function render(item, video) {
   bar.setAttribute('aria-label', `Progress of ${video.title}`);
   setText(find('.item-failure'), describeFailure(video) ?? '');
   find('.item-failure').hidden = describeFailure(video) === null;
-  setText(find('.length'), video.durationSeconds === null ? '' : clock(Math.max(1, video.durationSeconds)));
+  setText(
+    find('.length'),
+    video.durationSeconds === null ? '' : clock(Math.max(1, video.durationSeconds)),
+  );
   find('.length').hidden = video.durationSeconds === null;
   const image = find('img');
   const source = video.thumbnailUrl && `${video.thumbnailUrl}?v=${video.version}`;

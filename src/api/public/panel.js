@@ -19,7 +19,11 @@ export function createPanel({ onCancel, onReprocess, onDelete }) {
 
   quality.addEventListener('change', () => play(sourceOf(video, quality.value)));
   player.addEventListener('error', () => {
-    if (player.getAttribute('src')) show('panel-failure', 'This quality cannot be played now. Choose another, or open the video again.');
+    if (player.getAttribute('src'))
+      show(
+        'panel-failure',
+        'This quality cannot be played now. Choose another, or open the video again.',
+      );
   });
   byId('cancel').addEventListener('click', () => onCancel(video));
   byId('reprocess').addEventListener('click', () => onReprocess(video));
@@ -35,7 +39,10 @@ export function createPanel({ onCancel, onReprocess, onDelete }) {
     if (isNewVersion) renderPlayer(video, { isOther });
     renderProgress(video);
     show('panel-failure', describeFailure(video));
-    show('panel-warning', video.warnings.map((/** @type {any} */ warning) => warning.detail).join(' '));
+    show(
+      'panel-warning',
+      video.warnings.map((/** @type {any} */ warning) => warning.detail).join(' '),
+    );
     byId('panel-facts').textContent = describeFacts(video);
     renderActions(video);
   }
@@ -48,7 +55,9 @@ export function createPanel({ onCancel, onReprocess, onDelete }) {
     renderStrip(next);
     if (!isPlayable) return unload();
     const wanted = isOther ? FIRST_QUALITY : quality.value;
-    quality.replaceChildren(...listQualities(next).map(({ value, label }) => new Option(label, value)));
+    quality.replaceChildren(
+      ...listQualities(next).map(({ value, label }) => new Option(label, value)),
+    );
     const values = next.streams.map((/** @type {any} */ stream) => stream.quality);
     quality.value = values.includes(wanted) ? wanted : values[0];
     player.poster = next.thumbnailUrl ? `${next.thumbnailUrl}?v=${next.version}` : '';
@@ -118,7 +127,10 @@ function renderProgress(video) {
   byId('panel-progress').hidden = !unfinished;
   byId('panel-status').textContent = describeStatus(video);
   byId('panel-bar').value = video.progressPercent;
-  show('stage-note', video.playable ? '' : (describeIdle(video) ?? 'It can be watched once this is done'));
+  show(
+    'stage-note',
+    video.playable ? '' : (describeIdle(video) ?? 'It can be watched once this is done'),
+  );
 }
 
 /** @param {Video} video */
@@ -140,7 +152,9 @@ function listQualities(video) {
     value: stream.quality,
     label: `${stream.quality} · ${stream.widthPx}×${stream.heightPx} · ${bitrate(stream.bitrateBps)}`,
   }));
-  return video.compressedUrl === null ? streams : [...streams, { value: 'compressed', label: 'Compressed (the largest)' }];
+  return video.compressedUrl === null
+    ? streams
+    : [...streams, { value: 'compressed', label: 'Compressed (the largest)' }];
 }
 
 /** The version is only there so that no player mixes the bytes of two. @param {Video} video @param {string} quality */

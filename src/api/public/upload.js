@@ -85,9 +85,16 @@ function send(request, form, onProgress) {
       else reject(new Problem(answer ?? { status: request.status }));
     });
     request.addEventListener('error', () =>
-      reject(new Problem({ ...UNREACHABLE, title: 'The connection was lost, and nothing was kept: upload it again' })),
+      reject(
+        new Problem({
+          ...UNREACHABLE,
+          title: 'The connection was lost, and nothing was kept: upload it again',
+        }),
+      ),
     );
-    request.addEventListener('abort', () => reject(new Problem({ title: 'Stopped; nothing was kept' })));
+    request.addEventListener('abort', () =>
+      reject(new Problem({ title: 'Stopped; nothing was kept' })),
+    );
     request.open('POST', '/videos/upload/');
     request.send(form);
   });
@@ -101,7 +108,9 @@ function createMeter(announce) {
     const fraction = total > 0 ? sent / total : 0;
     byId('upload-bar').value = fraction;
     byId('upload-words').textContent =
-      fraction < 1 ? describe(sent, total, startedAt) : 'Everything is sent; the server is storing it';
+      fraction < 1
+        ? describe(sent, total, startedAt)
+        : 'Everything is sent; the server is storing it';
     if (Math.floor(fraction * 4) <= quarter) return;
     quarter = Math.floor(fraction * 4);
     announce(`${quarter * 25} percent uploaded`);
@@ -128,8 +137,10 @@ function describe(sent, total, startedAt) {
 function acceptDrops(zone, input, onDropped) {
   addEventListener('dragover', (event) => event.preventDefault());
   addEventListener('drop', (event) => event.preventDefault());
-  for (const type of ['dragenter', 'dragover']) zone.addEventListener(type, () => zone.classList.add('over'));
-  for (const type of ['dragleave', 'drop']) zone.addEventListener(type, () => zone.classList.remove('over'));
+  for (const type of ['dragenter', 'dragover'])
+    zone.addEventListener(type, () => zone.classList.add('over'));
+  for (const type of ['dragleave', 'drop'])
+    zone.addEventListener(type, () => zone.classList.remove('over'));
   zone.addEventListener('drop', (event) => {
     const files = event.dataTransfer?.files;
     if (!files || files.length === 0) return;

@@ -40,10 +40,13 @@ export function describeStatus(video) {
  */
 export function describeFailure(video) {
   if (isUnfinished(video)) return null;
-  const failure = video.failure ?? (video.lastRun?.state === 'failed' ? video.lastRun.failure : null);
+  const failure =
+    video.failure ?? (video.lastRun?.state === 'failed' ? video.lastRun.failure : null);
   if (failure === null) return null;
   const sentence = failure.detail === '' ? failure.title : failure.detail;
-  return video.status === 'completed' ? `The last run failed, the earlier version stays: ${sentence}` : sentence;
+  return video.status === 'completed'
+    ? `The last run failed, the earlier version stays: ${sentence}`
+    : sentence;
 }
 
 /** @param {number} seconds `1:05`, `1:01:05` */
@@ -60,16 +63,15 @@ export function duration(seconds) {
   return seconds < 5400 ? `${Math.round(seconds / 60)} min` : `${(seconds / 3600).toFixed(1)} h`;
 }
 
-/** @param {number} count */
+/** @param {number} count three digits, such as `4.74 MB` */
 export function bytes(count) {
-  const unit = [
-    [1e9, 'GB'],
-    [1e6, 'MB'],
-  ].find(([size]) => count >= Number(size)) ?? [1e3, 'kB'];
-  return `${(count / Number(unit[0])).toPrecision(3).replace(/\.?0+$|e.*$/, '')} ${unit[1]}`;
+  const [size, unit] = count >= 1e9 ? [1e9, 'GB'] : count >= 1e6 ? [1e6, 'MB'] : [1e3, 'kB'];
+  return `${Number((count / size).toPrecision(3))} ${unit}`;
 }
 
 /** @param {number} bitsPerSecond */
 export function bitrate(bitsPerSecond) {
-  return bitsPerSecond >= 1e6 ? `${(bitsPerSecond / 1e6).toFixed(1)} Mbit/s` : `${Math.round(bitsPerSecond / 1e3)} kbit/s`;
+  return bitsPerSecond >= 1e6
+    ? `${(bitsPerSecond / 1e6).toFixed(1)} Mbit/s`
+    : `${Math.round(bitsPerSecond / 1e3)} kbit/s`;
 }

@@ -21,7 +21,12 @@ export async function makeClip(ffmpegPath: string, signal: AbortSignal): Promise
   const args = [
     ...['-v', 'error', '-nostdin', '-y'],
     ...['-f', 'lavfi', '-i', `testsrc2=size=1280x720:rate=30:duration=${SECONDS}`],
-    ...['-f', 'lavfi', '-i', `sine=frequency=440:beep_factor=2:sample_rate=48000:duration=${SECONDS}`],
+    ...[
+      '-f',
+      'lavfi',
+      '-i',
+      `sine=frequency=440:beep_factor=2:sample_rate=48000:duration=${SECONDS}`,
+    ],
     ...['-c:v', 'libx264', '-preset', 'veryfast', '-pix_fmt', 'yuv420p'],
     ...['-c:a', 'aac', '-movflags', '+faststart', path],
   ];
@@ -32,6 +37,9 @@ export async function makeClip(ffmpegPath: string, signal: AbortSignal): Promise
     await remove();
     if (signal.aborted) throw error;
     const { stderr } = error as { stderr?: string };
-    throw new DemoProblem(`ffmpeg could not make a clip: ${stderr?.trim() || (error as Error).message}`, { cause: error });
+    throw new DemoProblem(
+      `ffmpeg could not make a clip: ${stderr?.trim() || (error as Error).message}`,
+      { cause: error },
+    );
   }
 }

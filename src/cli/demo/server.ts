@@ -14,7 +14,10 @@ export interface Server {
   /** @throws DemoProblem where nobody answers, or the key is not accepted */
   check(): Promise<void>;
   /** Sends the file as it is read; memory stays flat. @throws DemoProblem with the server's own sentence */
-  upload(file: string, onProgress: (sentBytes: number, totalBytes: number) => void): Promise<VideoView>;
+  upload(
+    file: string,
+    onProgress: (sentBytes: number, totalBytes: number) => void,
+  ): Promise<VideoView>;
   getVideo(id: number): Promise<VideoView>;
   /** @returns an address that logs in once and leads to `next` */
   createLoginLink(next: string): Promise<string>;
@@ -22,7 +25,11 @@ export interface Server {
 
 const ANSWER_TIMEOUT_MS = 10_000;
 
-export function createServerClient(options: { url: string; apiKey: string; signal: AbortSignal }): Server {
+export function createServerClient(options: {
+  url: string;
+  apiKey: string;
+  signal: AbortSignal;
+}): Server {
   const { url, apiKey, signal } = options;
   const authorization = { Authorization: `Bearer ${apiKey}` };
 
@@ -76,7 +83,9 @@ export function createServerClient(options: { url: string; apiKey: string; signa
 async function openForm(file: string) {
   const { size } = await stat(file);
   const boundary = `steadyreel-${randomBytes(16).toString('hex')}`;
-  const name = basename(file).replaceAll('"', '%22').replaceAll(/[\r\n]/g, ' ');
+  const name = basename(file)
+    .replaceAll('"', '%22')
+    .replaceAll(/[\r\n]/g, ' ');
   const head = Buffer.from(
     `--${boundary}\r\nContent-Disposition: form-data; name="video"; filename="${name}"\r\n` +
       `Content-Type: application/octet-stream\r\n\r\n`,
@@ -87,7 +96,9 @@ async function openForm(file: string) {
       'Content-Type': `multipart/form-data; boundary=${boundary}`,
       'Content-Length': head.length + size + tail.length,
     },
-    async *read(onProgress: (sentBytes: number, totalBytes: number) => void): AsyncIterable<Buffer> {
+    async *read(
+      onProgress: (sentBytes: number, totalBytes: number) => void,
+    ): AsyncIterable<Buffer> {
       yield head;
       let sent = 0;
       // A file that grows meanwhile is sent up to the length that was announced.
@@ -114,7 +125,9 @@ function readAnswer<T>(status: number, body: string): T {
   const answer = parse(body);
   if (status >= 200 && status < 300) return answer as T;
   const { title, detail } = answer as { title?: string; detail?: string };
-  throw new DemoProblem(`The server refuses (${status}): ${detail ?? title ?? 'it does not say why'}`);
+  throw new DemoProblem(
+    `The server refuses (${status}): ${detail ?? title ?? 'it does not say why'}`,
+  );
 }
 
 /** What is no JSON, such as a proxy's page, says nothing to us. */

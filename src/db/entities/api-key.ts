@@ -8,7 +8,13 @@ const ApiKeySchema = defineEntity({
   tableName: 'api_keys',
   properties: {
     id: p.integer().primary(),
-    ownerId: () => p.manyToOne(User).mapToPk().fieldName('owner_id').deleteRule('cascade').index('api_keys_owner_index'),
+    ownerId: () =>
+      p
+        .manyToOne(User)
+        .mapToPk()
+        .fieldName('owner_id')
+        .deleteRule('cascade')
+        .index('api_keys_owner_index'),
     publicId: p.text().unique('api_keys_public_id_unique'),
     /** SHA-256 of the secret, hex. */
     secretHash: p.text(),

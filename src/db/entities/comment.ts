@@ -8,7 +8,13 @@ const CommentSchema = defineEntity({
   properties: {
     id: p.integer().primary(),
     videoId: () => p.manyToOne(Video).mapToPk().fieldName('video_id').deleteRule('cascade'),
-    authorId: () => p.manyToOne(User).mapToPk().fieldName('author_id').deleteRule('cascade').index('comments_author_index'),
+    authorId: () =>
+      p
+        .manyToOne(User)
+        .mapToPk()
+        .fieldName('author_id')
+        .deleteRule('cascade')
+        .index('comments_author_index'),
     text: p.text(),
     createdAt: p.datetime().defaultRaw('now()').$type<Date>(),
     updatedAt: p.datetime().defaultRaw('now()').$type<Date>(),

@@ -31,7 +31,9 @@ const PieceSchema = defineEntity({
     facts: p.json().$type<PieceFacts>(),
     createdAt: p.datetime().defaultRaw('now()').$type<Date>(),
   },
-  uniques: [{ name: 'pieces_key_unique', properties: ['videoId', 'sourceSha256', 'name', 'recipe'] }],
+  uniques: [
+    { name: 'pieces_key_unique', properties: ['videoId', 'sourceSha256', 'name', 'recipe'] },
+  ],
 });
 
 export class Piece extends PieceSchema.class {}
@@ -43,7 +45,8 @@ const PieceAttemptSchema = defineEntity({
   tableName: 'piece_attempts',
   properties: {
     id: p.integer().primary(),
-    videoRunId: () => p.manyToOne(VideoRun).mapToPk().fieldName('video_run_id').deleteRule('cascade'),
+    videoRunId: () =>
+      p.manyToOne(VideoRun).mapToPk().fieldName('video_run_id').deleteRule('cascade'),
     name: p.text(),
     /** Starts in a row that came to no end of their own: the worker died. */
     unendedStarts: p.integer().default(0),

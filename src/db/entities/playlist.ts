@@ -7,7 +7,13 @@ const PlaylistSchema = defineEntity({
   tableName: 'playlists',
   properties: {
     id: p.integer().primary(),
-    ownerId: () => p.manyToOne(User).mapToPk().fieldName('owner_id').deleteRule('cascade').index('playlists_owner_index'),
+    ownerId: () =>
+      p
+        .manyToOne(User)
+        .mapToPk()
+        .fieldName('owner_id')
+        .deleteRule('cascade')
+        .index('playlists_owner_index'),
     title: p.text(),
     description: p.text().default(''),
     createdAt: p.datetime().defaultRaw('now()').$type<Date>(),
@@ -24,13 +30,24 @@ const PlaylistItemSchema = defineEntity({
   tableName: 'playlist_items',
   properties: {
     id: p.integer().primary(),
-    playlistId: () => p.manyToOne(Playlist).mapToPk().fieldName('playlist_id').deleteRule('cascade'),
-    videoId: () => p.manyToOne(Video).mapToPk().fieldName('video_id').deleteRule('cascade').index('playlist_items_video_index'),
+    playlistId: () =>
+      p.manyToOne(Playlist).mapToPk().fieldName('playlist_id').deleteRule('cascade'),
+    videoId: () =>
+      p
+        .manyToOne(Video)
+        .mapToPk()
+        .fieldName('video_id')
+        .deleteRule('cascade')
+        .index('playlist_items_video_index'),
     position: p.integer().check('position >= 0'),
   },
   uniques: [
     { name: 'playlist_items_video_unique', properties: ['playlistId', 'videoId'] },
-    { name: 'playlist_items_position_unique', properties: ['playlistId', 'position'], deferMode: 'deferred' },
+    {
+      name: 'playlist_items_position_unique',
+      properties: ['playlistId', 'position'],
+      deferMode: 'deferred',
+    },
   ],
 });
 

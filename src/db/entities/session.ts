@@ -9,7 +9,13 @@ const SessionSchema = defineEntity({
   tableName: 'sessions',
   properties: {
     id: p.integer().primary(),
-    userId: () => p.manyToOne(User).mapToPk().fieldName('user_id').deleteRule('cascade').index('sessions_user_index'),
+    userId: () =>
+      p
+        .manyToOne(User)
+        .mapToPk()
+        .fieldName('user_id')
+        .deleteRule('cascade')
+        .index('sessions_user_index'),
     kind: p.enum(SESSION_KINDS),
     /** SHA-256 of the token, hex. */
     tokenHash: p.text().unique('sessions_token_hash_unique'),

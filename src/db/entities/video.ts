@@ -21,7 +21,13 @@ const VideoSchema = defineEntity({
     title: p.text(),
     description: p.text().default(''),
     categoryId: () =>
-      p.manyToOne(Category).mapToPk().fieldName('category_id').nullable().deleteRule('set null').index('videos_category_index'),
+      p
+        .manyToOne(Category)
+        .mapToPk()
+        .fieldName('category_id')
+        .nullable()
+        .deleteRule('set null')
+        .index('videos_category_index'),
     tags: p.array().$type<string[]>(),
     visibility: p.enum(VISIBILITIES).default('private'),
     profile: p.enum(PROFILES),
@@ -58,7 +64,11 @@ const VideoSchema = defineEntity({
   },
   indexes: [
     { name: 'videos_owner_index', properties: ['ownerId', 'id'] },
-    { name: 'videos_pending_index', properties: ['createdAt'], where: `status = 'pending' and deleted_at is null` },
+    {
+      name: 'videos_pending_index',
+      properties: ['createdAt'],
+      where: `status = 'pending' and deleted_at is null`,
+    },
   ],
 });
 

@@ -1,6 +1,10 @@
 import { describe, expect, it } from '@jest/globals';
 import { planEncoding } from '../../../src/domain/encoding-plan.ts';
-import type { AudioStreamInfo, MediaInfo, VideoStreamInfo } from '../../../src/domain/media-info.ts';
+import type {
+  AudioStreamInfo,
+  MediaInfo,
+  VideoStreamInfo,
+} from '../../../src/domain/media-info.ts';
 import type { RunSettings } from '../../../src/domain/run-settings.ts';
 
 const SETTINGS: RunSettings = {
@@ -72,14 +76,26 @@ function plan(changes: {
 
 describe('planEncoding', () => {
   it('plans frames on a constant grid with a key frame every two seconds', () => {
-    expect(plan({})).toMatchObject({ frames: 250, gopFrames: 50, durationSeconds: 10, originSeconds: 0 });
-    expect(plan({ video: { averageFrameRate: { num: 30000, den: 1001 } } })).toMatchObject({ frames: 300, gopFrames: 60 });
+    expect(plan({})).toMatchObject({
+      frames: 250,
+      gopFrames: 50,
+      durationSeconds: 10,
+      originSeconds: 0,
+    });
+    expect(plan({ video: { averageFrameRate: { num: 30000, den: 1001 } } })).toMatchObject({
+      frames: 300,
+      gopFrames: 60,
+    });
   });
 
   it.each([
     ['is MP4/H.264 already', {}, 'none'],
     ['is H.264 in QuickTime', { info: { majorBrand: 'qt  ' } }, 'copy'],
-    ['is H.264 in Matroska', { info: { formatNames: ['matroska', 'webm'], majorBrand: null } }, 'copy'],
+    [
+      'is H.264 in Matroska',
+      { info: { formatNames: ['matroska', 'webm'], majorBrand: null } },
+      'copy',
+    ],
     ['is HEVC', { video: { codec: 'hevc' } }, 'encode'],
     ['is H.264 with 10 bits', { video: { pixelFormat: 'yuv420p10le', bitDepth: 10 } }, 'encode'],
   ])('knows how to convert a source that %s', (_title, changes, conversion) => {
@@ -93,7 +109,13 @@ describe('planEncoding', () => {
   });
 
   it('begins where the picture begins, or where sound begins that is well before it', () => {
-    expect(plan({ video: { startSeconds: 1.4 }, audio: { startSeconds: 1.35 }, info: { startSeconds: 1.35 } }).originSeconds).toBeCloseTo(0.05);
+    expect(
+      plan({
+        video: { startSeconds: 1.4 },
+        audio: { startSeconds: 1.35 },
+        info: { startSeconds: 1.35 },
+      }).originSeconds,
+    ).toBeCloseTo(0.05);
     const led = plan({ video: { startSeconds: 0.5 }, info: { startSeconds: 0 } });
     expect(led).toMatchObject({ originSeconds: 0, frames: 263 });
   });
@@ -105,14 +127,18 @@ describe('planEncoding', () => {
   });
 
   it('warns when the only sound cannot be read', () => {
-    expect(plan({ audio: null, info: { droppedAudio: 1 } }).warnings.map(({ code }) => code)).toEqual(['audio-dropped']);
+    expect(
+      plan({ audio: null, info: { droppedAudio: 1 } }).warnings.map(({ code }) => code),
+    ).toEqual(['audio-dropped']);
   });
 
   it('refuses what is too long, has no length, or is a gap with two pictures', () => {
-    expect(() => plan({ video: { durationSeconds: 30_000 } })).toThrow(expect.objectContaining({ code: 'source-too-long' }));
-    expect(() => plan({ video: { durationSeconds: null }, info: { durationSeconds: null } })).toThrow(
-      expect.objectContaining({ code: 'source-unreadable' }),
+    expect(() => plan({ video: { durationSeconds: 30_000 } })).toThrow(
+      expect.objectContaining({ code: 'source-too-long' }),
     );
+    expect(() =>
+      plan({ video: { durationSeconds: null }, info: { durationSeconds: null } }),
+    ).toThrow(expect.objectContaining({ code: 'source-unreadable' }));
     expect(() => plan({ video: { durationSeconds: 20_000, frameCount: 2 } })).toThrow(
       expect.objectContaining({ code: 'source-unreadable' }),
     );
@@ -120,7 +146,9 @@ describe('planEncoding', () => {
 
   it('takes thumbnails at 0, 25, 50 and 75 %, or where asked, never beyond the last frame, each once', () => {
     expect(plan({}).thumbnailTimes).toEqual([0, 2.5, 5, 7.5]);
-    expect(plan({ settings: { thumbnailTimestamps: [3, 99, 3, 100] } }).thumbnailTimes).toEqual([3, 9.96]);
+    expect(plan({ settings: { thumbnailTimestamps: [3, 99, 3, 100] } }).thumbnailTimes).toEqual([
+      3, 9.96,
+    ]);
     expect(plan({ video: { durationSeconds: 0.04, frameCount: 1 } }).thumbnailTimes).toEqual([0]);
   });
 });

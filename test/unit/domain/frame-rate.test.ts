@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { chooseFrameRate } from '../../../src/domain/frame-rate.ts';
+import { chooseFrameRate, countedRate } from '../../../src/domain/frame-rate.ts';
 
 const none = { average: null, nominal: null, counted: null };
 
@@ -18,8 +18,20 @@ describe('chooseFrameRate', () => {
 
   it('takes counted frames when the average is absurd, then the nominal rate', () => {
     const average = { num: 1000, den: 1 };
-    expect(chooseFrameRate({ average, nominal: { num: 60, den: 1 }, counted: 30.1 })).toEqual({ num: 30, den: 1 });
-    expect(chooseFrameRate({ average, nominal: { num: 24, den: 1 }, counted: null })).toEqual({ num: 24, den: 1 });
+    expect(chooseFrameRate({ average, nominal: { num: 60, den: 1 }, counted: 30.1 })).toEqual({
+      num: 30,
+      den: 1,
+    });
+    expect(chooseFrameRate({ average, nominal: { num: 24, den: 1 }, counted: null })).toEqual({
+      num: 24,
+      den: 1,
+    });
+  });
+
+  it('counts without the last frame where the container leaves out its length', () => {
+    expect(countedRate(30, 0.967)).toBeCloseTo(29.99, 2);
+    expect(countedRate(30, 1)).toBe(30);
+    expect(countedRate(12, 1)).toBe(12);
   });
 
   it('falls back to 25 when nothing is known', () => {

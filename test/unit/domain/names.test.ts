@@ -3,7 +3,9 @@ import { sanitizeFileName, storedName } from '../../../src/domain/stored-name.ts
 
 describe('storedName', () => {
   it('is the time of arrival, randomness and the extension of the bytes', () => {
-    expect(storedName(new Date('2026-11-22T11:30:15.123Z'), 'k3j9', 'mov')).toBe('20261122T113015123Z-k3j9.mov');
+    expect(storedName(new Date('2026-11-22T11:30:15.123Z'), 'k3j9', 'mov')).toBe(
+      '20261122T113015123Z-k3j9.mov',
+    );
   });
 
   it('takes nothing for an extension that is none', () => {

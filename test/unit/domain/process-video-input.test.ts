@@ -1,10 +1,18 @@
 import { describe, expect, it } from '@jest/globals';
-import { parseDeleteVideoInput, parseProcessVideoInput } from '../../../src/domain/process-video-input.ts';
+import {
+  parseDeleteVideoInput,
+  parseProcessVideoInput,
+} from '../../../src/domain/process-video-input.ts';
 
 describe('parseProcessVideoInput', () => {
   it('takes what a person types', () => {
     expect(parseProcessVideoInput({ videoId: 42 })).toEqual({ videoId: 42 });
-    const full = { videoId: 42, profile: '720p', timeoutSeconds: 3600, thumbnailTimestamps: [0, 1.5] };
+    const full = {
+      videoId: 42,
+      profile: '720p',
+      timeoutSeconds: 3600,
+      thumbnailTimestamps: [0, 1.5],
+    };
     expect(parseProcessVideoInput(full)).toEqual(full);
   });
 
@@ -26,7 +34,9 @@ describe('parseProcessVideoInput', () => {
     { videoId: 42, thumbnailTimestamps: [-1] },
     { videoId: 42, origin: 'somewhere' },
   ])('refuses %j', (input) => {
-    expect(() => parseProcessVideoInput(input)).toThrow(expect.objectContaining({ code: 'invalid-workflow-input' }));
+    expect(() => parseProcessVideoInput(input)).toThrow(
+      expect.objectContaining({ code: 'invalid-workflow-input' }),
+    );
   });
 });
 
@@ -34,7 +44,9 @@ describe('parseDeleteVideoInput', () => {
   it('takes a video id and nothing else', () => {
     expect(parseDeleteVideoInput({ videoId: 7 })).toEqual({ videoId: 7 });
     for (const input of [{}, { videoId: 7, force: true }, 7]) {
-      expect(() => parseDeleteVideoInput(input)).toThrow(expect.objectContaining({ code: 'invalid-workflow-input' }));
+      expect(() => parseDeleteVideoInput(input)).toThrow(
+        expect.objectContaining({ code: 'invalid-workflow-input' }),
+      );
     }
   });
 });

@@ -5,7 +5,9 @@ import type { Stage } from '../../../src/domain/video.ts';
 describe('progressPercent', () => {
   it('grows from stage to stage and stays below 100', () => {
     const stages: Stage[] = ['probe', 'convert', 'compress', 'ladder', 'thumbnails', 'publish'];
-    const course = stages.flatMap((stage) => [0, 0.5, 1].map((fraction) => progressPercent(stage, fraction)));
+    const course = stages.flatMap((stage) =>
+      [0, 0.5, 1].map((fraction) => progressPercent(stage, fraction)),
+    );
     expect(course).toEqual(course.toSorted((a, b) => a - b));
     expect(course[0]).toBe(0);
     expect(course.at(-1)).toBe(99.9);

@@ -5,7 +5,9 @@ const LADDER = { profile: 'ladder', framesPerSecond: 25, crf: 22, sourceBitrateB
 
 function sizes(widthPx: number, heightPx: number): string[] {
   const { renditions } = planRenditions({ ...LADDER, widthPx, heightPx });
-  return renditions.map((rendition) => `${rendition.quality} ${rendition.widthPx}x${rendition.heightPx}`);
+  return renditions.map(
+    (rendition) => `${rendition.quality} ${rendition.widthPx}x${rendition.heightPx}`,
+  );
 }
 
 describe('planRenditions', () => {
@@ -20,7 +22,12 @@ describe('planRenditions', () => {
   });
 
   it('turns the boxes for portrait', () => {
-    expect(sizes(720, 1280)).toEqual(['720p 720x1280', '480p 480x854', '360p 360x640', '240p 240x426']);
+    expect(sizes(720, 1280)).toEqual([
+      '720p 720x1280',
+      '480p 480x854',
+      '360p 360x640',
+      '240p 240x426',
+    ]);
   });
 
   it('scales 4K down and makes nothing above 1080p', () => {
@@ -38,7 +45,13 @@ describe('planRenditions', () => {
   });
 
   it('keeps a very wide picture inside the boxes', () => {
-    expect(sizes(2560, 400)).toEqual(['1080p 1920x300', '720p 1280x200', '480p 854x134', '360p 640x100', '240p 426x66']);
+    expect(sizes(2560, 400)).toEqual([
+      '1080p 1920x300',
+      '720p 1280x200',
+      '480p 854x134',
+      '360p 640x100',
+      '240p 426x66',
+    ]);
   });
 
   it('says why a rung is left out', () => {
@@ -48,30 +61,53 @@ describe('planRenditions', () => {
       { quality: '1080p', reason: 'taller-than-source' },
     ]);
     const one = planRenditions({ ...LADDER, profile: '720p', widthPx: 1920, heightPx: 1080 });
-    expect(one.skipped.map(({ reason }) => reason)).toEqual(Array.from({ length: 4 }, () => 'not-in-profile'));
+    expect(one.skipped.map(({ reason }) => reason)).toEqual(
+      Array.from({ length: 4 }, () => 'not-in-profile'),
+    );
   });
 
   it('refuses a side below 16 pixels', () => {
-    expect(() => sizes(2, 720)).toThrow(expect.objectContaining({ code: 'source-too-small-picture' }));
+    expect(() => sizes(2, 720)).toThrow(
+      expect.objectContaining({ code: 'source-too-small-picture' }),
+    );
   });
 
   it('allows half as much again above 30 frames a second', () => {
     const [slow] = planRenditions({ ...LADDER, widthPx: 1920, heightPx: 1080 }).renditions;
-    const [fast] = planRenditions({ ...LADDER, widthPx: 1920, heightPx: 1080, framesPerSecond: 59.94 }).renditions;
-    expect(slow?.rateControl).toEqual({ kind: 'capped-crf', crf: 22, maxrateBps: 5_000_000, bufsizeBps: 10_000_000 });
+    const [fast] = planRenditions({
+      ...LADDER,
+      widthPx: 1920,
+      heightPx: 1080,
+      framesPerSecond: 59.94,
+    }).renditions;
+    expect(slow?.rateControl).toEqual({
+      kind: 'capped-crf',
+      crf: 22,
+      maxrateBps: 5_000_000,
+      bufsizeBps: 10_000_000,
+    });
     expect(fast?.rateControl).toMatchObject({ maxrateBps: 7_500_000, bufsizeBps: 15_000_000 });
   });
 
   it('spends 1500k on a full 720p box, less on fewer pixels, never more than the source', () => {
     const plan = (widthPx: number, heightPx: number, sourceBitrateBps: number | null) =>
-      planRenditions({ ...LADDER, profile: '720p', widthPx, heightPx, sourceBitrateBps }).renditions[0];
+      planRenditions({ ...LADDER, profile: '720p', widthPx, heightPx, sourceBitrateBps })
+        .renditions[0];
     expect(plan(1920, 1080, null)).toMatchObject({
       quality: '720p',
       widthPx: 1280,
       heightPx: 720,
-      rateControl: { kind: 'abr', bitrateBps: 1_500_000, maxrateBps: 2_250_000, bufsizeBps: 3_000_000 },
+      rateControl: {
+        kind: 'abr',
+        bitrateBps: 1_500_000,
+        maxrateBps: 2_250_000,
+        bufsizeBps: 3_000_000,
+      },
     });
-    expect(plan(640, 360, null)).toMatchObject({ quality: '360p', rateControl: { bitrateBps: 375_000 } });
+    expect(plan(640, 360, null)).toMatchObject({
+      quality: '360p',
+      rateControl: { bitrateBps: 375_000 },
+    });
     expect(plan(1920, 1080, 900_000)?.rateControl).toMatchObject({ bitrateBps: 900_000 });
   });
 });

@@ -17,15 +17,21 @@ const ALL: Record<string, policies.ActivityPolicy> = {
 };
 
 describe('activity policies', () => {
-  it.each(Object.entries(ALL))('rule 1: %s waits until a cancelled activity has ended', (_name, policy) => {
-    expect(policy.cancellationType).toBe('WAIT_CANCELLATION_COMPLETED');
-  });
+  it.each(Object.entries(ALL))(
+    'rule 1: %s waits until a cancelled activity has ended',
+    (_name, policy) => {
+      expect(policy.cancellationType).toBe('WAIT_CANCELLATION_COMPLETED');
+    },
+  );
 
-  it.each(Object.entries(ALL))('rule 12: %s does not count waiting or lost workers as failing', (name, policy) => {
-    expect(policy.scheduleToCloseTimeout).toBeUndefined();
-    expect(policy.scheduleToStartTimeout).toBeUndefined();
-    expect(policy.retry?.maximumAttempts).toBe(name === 'cleanUp' ? 10 : undefined);
-  });
+  it.each(Object.entries(ALL))(
+    'rule 12: %s does not count waiting or lost workers as failing',
+    (name, policy) => {
+      expect(policy.scheduleToCloseTimeout).toBeUndefined();
+      expect(policy.scheduleToStartTimeout).toBeUndefined();
+      expect(policy.retry?.maximumAttempts).toBe(name === 'cleanUp' ? 10 : undefined);
+    },
+  );
 
   it('rule 13: leaves room for transfers on top of the budget of tool time', () => {
     expect(ALL['piece']?.startToCloseTimeout).toBe((600 + TRANSFER_MARGIN_SECONDS) * 1000);
@@ -37,7 +43,9 @@ describe('activity policies', () => {
     const key = (name: string): number => ALL[name]?.priority?.priorityKey ?? 0;
     expect(key('finishing')).toBeLessThan(key('wholeFile'));
     expect(key('wholeFile')).toBeLessThan(key('piece'));
-    expect(policies.finishingPolicy({ ...INPUT, priority: 'bulk' }, 10).priority?.priorityKey).toBe(5);
+    expect(policies.finishingPolicy({ ...INPUT, priority: 'bulk' }, 10).priority?.priorityKey).toBe(
+      5,
+    );
     expect(ALL['piece']?.priority?.fairnessKey).toBe('owner-7');
   });
 
