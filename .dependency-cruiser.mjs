@@ -6,8 +6,9 @@ const FOLDERS = {
   domain: { sees: [] },
   config: { sees: [] },
   observability: { sees: ['domain'] },
-  storage: { sees: ['domain', 'observability'] },
-  media: { sees: ['domain', 'observability'] },
+  host: { sees: [] },
+  storage: { sees: ['domain', 'host', 'observability'] },
+  media: { sees: ['domain', 'host', 'observability'] },
   db: { sees: ['domain', 'observability'] },
   temporal: { sees: ['domain', 'observability', 'workflows/messages.ts'] },
   activities: {

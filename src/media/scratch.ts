@@ -1,5 +1,6 @@
 import { chmod, mkdir, mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import path from 'node:path';
+import { judgeProcess, processTag } from '../host/process-tag.ts';
 
 /** Private folders for work in progress. Everything in them may be thrown away at any time. */
 export interface ScratchRoot {
@@ -10,17 +11,11 @@ export interface ScratchRoot {
   remove(): Promise<void>;
 }
 
-const ROOT_NAME = /^worker-(\d+)-(\d+)$/;
+const ROOT_PREFIX = 'worker-';
 
-/**
- * Makes this process's root, `worker-<pid>-<start time>`, in a work folder that other workers may share.
- * The start time tells a process from a later one with the same pid.
- */
+/** Makes this process's root, `worker-<process tag>`, in a work folder that other workers may share. */
 export async function createScratchRoot(workDir: string): Promise<ScratchRoot> {
-  const root = path.join(
-    path.resolve(workDir),
-    `worker-${process.pid}-${(await startTimeOf(process.pid)) ?? 0}`,
-  );
+  const root = path.join(path.resolve(workDir), `${ROOT_PREFIX}${processTag()}`);
   await mkdir(root, { recursive: true, mode: 0o700 });
   await chmod(root, 0o700);
   return {
@@ -39,7 +34,7 @@ export async function createScratchRoot(workDir: string): Promise<ScratchRoot> {
 }
 
 /**
- * Clears up after workers that were killed: for each root whose process is gone, ends the tools that still work in it and removes
+ * Clears up after workers that were killed: for each root of this host whose process is gone, ends the tools that still work in it and removes
  * it. Roots of living workers stay. To be called when a worker starts.
  * @returns the roots that were removed
  */
@@ -47,39 +42,14 @@ export async function sweepStaleScratch(workDir: string): Promise<readonly strin
   const names = await readdir(workDir).catch(() => []);
   const removed: string[] = [];
   for (const name of names) {
-    const match = ROOT_NAME.exec(name);
-    if (match === null) continue;
-    if (await isSameProcess(Number(match[1]), Number(match[2]))) continue;
+    if (!name.startsWith(ROOT_PREFIX)) continue;
+    if (judgeProcess(name.slice(ROOT_PREFIX.length)) !== 'dead') continue;
     const root = path.join(path.resolve(workDir), name);
     await endProcessesNaming(root);
     await removeTree(root);
     removed.push(root);
   }
   return removed;
-}
-
-async function isSameProcess(pid: number, startTime: number): Promise<boolean> {
-  const current = await startTimeOf(pid);
-  if (current !== undefined) return current === startTime;
-  // Without /proc there is only the pid to go by.
-  return process.platform !== 'linux' && isAlive(pid);
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'EPERM';
-  }
-}
-
-/** In clock ticks since boot: field 22 of /proc/PID/stat. The name before it is in brackets and may hold anything. */
-async function startTimeOf(pid: number): Promise<number | undefined> {
-  const text = await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => undefined);
-  const fields = text?.slice(text.lastIndexOf(')') + 2).split(' ');
-  const ticks = Number(fields?.[19]);
-  return Number.isFinite(ticks) ? ticks : undefined;
 }
 
 /** A tool's command line carries absolute paths below the root it works in. */

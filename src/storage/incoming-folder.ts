@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { mkdir, readdir, stat, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { errnoOf } from './storage-faults.ts';
-import { judgeWriter, writerTag } from './writer-tag.ts';
+import { judgeProcess, processTag } from '../host/process-tag.ts';
 
 /**
  * Names for unfinished files: `<writer's tag>-<random>.part`, all in one folder of the volume that the finished ones go to.
@@ -20,7 +20,7 @@ const FOREIGN_AGE_MS = 60 * 60 * 1_000;
 const NAME = /^([0-9a-f]{8}-\d+-\d+)-[0-9a-f]+\.part$/;
 
 export function createIncomingFolder(path: string): IncomingFolder {
-  const tag = writerTag();
+  const tag = processTag();
   return {
     path,
     newPath: () => join(path, `${tag}-${randomBytes(8).toString('hex')}.part`),
@@ -40,7 +40,7 @@ export function createIncomingFolder(path: string): IncomingFolder {
 }
 
 async function isAbandoned(path: string, owner: string): Promise<boolean> {
-  const verdict = judgeWriter(owner);
+  const verdict = judgeProcess(owner);
   if (verdict !== 'elsewhere') return verdict === 'dead';
   try {
     return Date.now() - (await stat(path)).mtimeMs > FOREIGN_AGE_MS;

@@ -101,6 +101,28 @@ const QUALITIES = ['1080p', '720p', '480p', '360p', '240p'];
     await close();
   });
 
+  it('processes a video again and shows the new version, playing on where the viewer was', async () => {
+    const { url } = await askApi('POST', '/auth/login-links', { next: '/?video=1' });
+    const { page, faults, close } = await openPage(String(url).slice(stack.url.length));
+    await page.getByLabel('Quality').selectOption('360p');
+    await evaluate(page, 'player.currentTime = 4');
+    await page.getByRole('button', { name: 'Process again' }).click();
+    await page.getByRole('dialog').getByRole('button', { name: 'Process again' }).click();
+    await page.locator('#panel-facts').filter({ hasText: 'version 2' }).waitFor();
+    await page.getByRole('status').filter({ hasText: 'Street: Ready' }).waitFor();
+    await waitUntil(
+      () =>
+        evaluate<[string, number, number]>(
+          page,
+          '[player.src, player.readyState, player.currentTime]',
+        ),
+      ([source, readyState]) => source.endsWith('/videos/stream/1/360p/?v=2') && readyState >= 2,
+    );
+    expect(await evaluate<number>(page, 'player.currentTime')).toBeCloseTo(4, 1);
+    expect(faults.list()).toEqual([]);
+    await close();
+  });
+
   it('says in a sentence why a file failed, and deletes a video once that is confirmed', async () => {
     const { page, faults, close } = await openPage();
     const sound = join(folder.path, 'sound.mp4');

@@ -7,6 +7,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 
 import { ProcessFailure } from '../../src/media/process-failure.ts';
 import { type ProcessRequest, runProcess } from '../../src/media/run-process.ts';
+import { processTag } from '../../src/host/process-tag.ts';
 import { createScratchRoot, sweepStaleScratch } from '../../src/media/scratch.ts';
 import { makeTempFolder } from '../support/make-clip.ts';
 
@@ -50,6 +51,9 @@ async function untilGone(pid: number): Promise<boolean> {
   }
   return false;
 }
+
+/** The part of a process tag that names this host. */
+const HOST = processTag().split('-')[0] ?? '';
 
 describe('runProcess', () => {
   it('gives what a tool wrote', async () => {
@@ -214,7 +218,7 @@ describe('scratch', () => {
   it('clears up after dead workers only, and ends what still works there', async () => {
     const workDir = path.join(temp.path, 'shared-work');
     const mine = await createScratchRoot(workDir);
-    const stale = path.join(workDir, 'worker-4194304-17');
+    const stale = path.join(workDir, `worker-${HOST}-4194304-17`);
     await mkdir(path.join(stale, 'job-a'), { recursive: true });
     await mkdir(path.join(workDir, 'keep-me'));
     const idle = (...words: string[]) =>
@@ -237,7 +241,7 @@ describe('scratch', () => {
 
   it('knows a worker that took over the pid of a dead one', async () => {
     const workDir = path.join(temp.path, 'reused');
-    const root = path.join(workDir, `worker-${process.pid}-1`);
+    const root = path.join(workDir, `worker-${HOST}-${process.pid}-1`);
     await mkdir(root, { recursive: true });
     expect(await sweepStaleScratch(workDir)).toEqual([root]);
   });

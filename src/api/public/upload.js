@@ -39,22 +39,21 @@ export function createUpload({ onUploaded, announce }) {
     running = new XMLHttpRequest();
     try {
       const video = await send(running, form, createMeter(announce));
+      finish();
       byId('upload-form').reset();
+      showFile();
       announce(`${video.title} is uploaded`);
       onUploaded(video);
     } catch (problem) {
+      finish();
       show('upload-fault', /** @type {Error} */ (problem).message);
-    } finally {
-      running = undefined;
-      setBusy(false);
-      showFileKeepingFault();
+      byId('upload-start').focus();
     }
   }
 
-  function showFileKeepingFault() {
-    const fault = byId('upload-fault').textContent;
-    showFile();
-    show('upload-fault', fault);
+  function finish() {
+    running = undefined;
+    setBusy(false);
   }
 
   /** @param {boolean} isBusy */

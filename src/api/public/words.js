@@ -65,6 +65,7 @@ export function duration(seconds) {
 
 /** @param {number} count three digits, such as `4.74 MB` */
 export function bytes(count) {
+  if (count < 1e3) return `${count} bytes`;
   const [size, unit] = count >= 1e9 ? [1e9, 'GB'] : count >= 1e6 ? [1e6, 'MB'] : [1e3, 'kB'];
   return `${Number((count / size).toPrecision(3))} ${unit}`;
 }

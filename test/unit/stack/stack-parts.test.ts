@@ -22,7 +22,7 @@ describe('dynamic configuration', () => {
         'matching.numTaskqueueReadPartitions=1',
         'matching.numTaskqueueWritePartitions=1',
         'matching.enableFairness=true',
-        'history.cacheMaxSize=128',
+        'history.hostLevelCacheMaxSize=128',
       ]),
     );
   });

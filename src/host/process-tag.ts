@@ -3,20 +3,20 @@ import { readFileSync, readlinkSync } from 'node:fs';
 import { hostname } from 'node:os';
 
 /**
- * Marks unfinished files with the process that writes them, so that a later start can tell dead work from live.
+ * Marks unfinished files and folders with the process that works on them, so that a later start can tell dead work from live.
  *
  * `<host>-<pid>-<start>`: the host part covers machine and process namespace (two containers that share a volume both have a
  * pid 1), the start time tells a process from a later one with the same pid.
  */
-export function writerTag(): string {
+export function processTag(): string {
   return `${hostTag()}-${process.pid}-${startTime(process.pid) ?? 0}`;
 }
 
 /**
- * Whether the writer of a tag may still be at work. `elsewhere`: another host or container, of which nothing can be told
+ * Whether the process of a tag may still be at work. `elsewhere`: another host or container, of which nothing can be told
  * from here.
  */
-export function judgeWriter(tag: string): 'alive' | 'dead' | 'elsewhere' {
+export function judgeProcess(tag: string): 'alive' | 'dead' | 'elsewhere' {
   const [host, pid, start] = tag.split('-');
   if (host !== hostTag()) return 'elsewhere';
   const now = startTime(Number(pid));
