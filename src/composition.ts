@@ -12,6 +12,7 @@ import { createLocalStore } from './storage/local-store.ts';
 import { createManifestFolder } from './storage/manifest-folder.ts';
 import { openTemporalClient } from './temporal/client.ts';
 import { createRunDescriptions } from './temporal/run-descriptions.ts';
+import { withLaterStarts } from './temporal/start-later.ts';
 import { createVideoWorkflows } from './temporal/video-workflows.ts';
 import { createAttemptLimiter } from './usecases/attempt-limiter.ts';
 import type { UseCaseDeps } from './usecases/deps.ts';
@@ -96,8 +97,10 @@ export interface ApiParts {
 export async function composeApi(config: Config): Promise<ApiParts> {
   const logger = createLogger({ level: config.logLevel, format: config.logFormat, name: 'api' });
   const database = createDatabase(await openOrm({ databaseUrl: config.databaseUrl }));
-  const workflows = createVideoWorkflows(
-    openTemporalClient({ address: config.temporalAddress, namespace: config.temporalNamespace }),
+  const workflows = withLaterStarts(
+    createVideoWorkflows(
+      openTemporalClient({ address: config.temporalAddress, namespace: config.temporalNamespace }),
+    ),
   );
   const store = await createLocalStore({ root: config.mediaRoot });
   const now = () => new Date();
