@@ -20,6 +20,8 @@ export interface RunningStack {
   readonly env: NodeJS.ProcessEnv;
   /** Everything that it has said. */
   output(): string;
+  /** Starts it again on the same data, once it was killed. */
+  restart(): Promise<void>;
   /** Stops it in order and removes what is left. Idempotent. */
   stop(): Promise<void>;
 }
@@ -56,7 +58,7 @@ export async function startStack(settings: NodeJS.ProcessEnv = {}): Promise<Runn
     LOG_FORMAT: 'json',
     ...settings,
   };
-  const program = run(env);
+  let program = run(env);
   const remove = async () => {
     await end(program.child);
     await db.drop();
@@ -74,7 +76,12 @@ export async function startStack(settings: NodeJS.ProcessEnv = {}): Promise<Runn
       admin: ADMIN,
       dataDir,
       env,
-      output: program.output,
+      output: () => program.output(),
+      async restart() {
+        await end(program.child);
+        program = run(env);
+        await program.said('Ready in');
+      },
       stop,
     };
   } catch (error) {
