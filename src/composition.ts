@@ -60,6 +60,7 @@ export async function composeWorker(config: Config): Promise<WorkerParts> {
       maxDurationSeconds: config.maxVideoDurationSeconds,
       platformFaultPatienceSeconds: config.platformFaultPatienceSeconds,
       oldVersionGraceSeconds: config.oldVersionGraceSeconds,
+      workRetentionDays: config.workRetentionDays,
     },
   };
   return {

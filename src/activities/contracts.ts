@@ -82,6 +82,7 @@ export interface OrchestrationActivities {
   settleEndedRuns(): Promise<{ readonly settled: readonly string[] }>;
   startPendingDeletions(): Promise<{ readonly started: readonly number[] }>;
   removeRetiredVersions(): Promise<Orphans>;
+  removeExpiredPieces(): Promise<Orphans>;
 }
 
 export interface DeletionReceipt {

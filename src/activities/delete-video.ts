@@ -6,6 +6,9 @@ import type { DeletionReceipt, Orphans, VideoRef } from './contracts.ts';
 import type { ActivityDeps } from './deps.ts';
 import { deleteIfUnowned } from './pieces.ts';
 
+/** Objects between two heartbeats. */
+const BATCH = 100;
+
 /** Asks the run of a deleted video to stop. @returns whether it is still at work; ask again until it is not */
 export async function cancelActiveRun(
   deps: ActivityDeps,
@@ -40,7 +43,7 @@ export async function removeVideo(
     for await (const { key } of deps.store.list(prefix)) keys.push(key);
     Context.current().heartbeat();
   }
-  await deps.store.delete([...keys, originalKey(tombstone.storedName)]);
+  await deleteInBatches(deps, [...keys, originalKey(tombstone.storedName)]);
   const rowDeleted = await deps.database.run((em) => removeTombstone(em, videoId));
   deps.logger.info({ videoId, objects: keys.length + 1 }, 'video removed');
   return { videoId, objectsDeleted: keys.length + 1, rowDeleted };
@@ -51,5 +54,17 @@ export async function deleteObjects(
   deps: ActivityDeps,
   { keys }: Orphans,
 ): Promise<{ deleted: number }> {
-  return { deleted: await deleteIfUnowned(deps, keys) };
+  let deleted = 0;
+  for (let from = 0; from < keys.length; from += BATCH) {
+    deleted += await deleteIfUnowned(deps, keys.slice(from, from + BATCH));
+    Context.current().heartbeat();
+  }
+  return { deleted };
+}
+
+async function deleteInBatches(deps: ActivityDeps, keys: readonly string[]): Promise<void> {
+  for (let from = 0; from < keys.length; from += BATCH) {
+    await deps.store.delete(keys.slice(from, from + BATCH));
+    Context.current().heartbeat();
+  }
 }

@@ -28,4 +28,5 @@ export interface ServerSettings {
   readonly maxDurationSeconds: number;
   readonly platformFaultPatienceSeconds: number;
   readonly oldVersionGraceSeconds: number;
+  readonly workRetentionDays: number;
 }

@@ -15,6 +15,7 @@ import { makeThumbnails } from './make-thumbnails.ts';
 import { probe } from './probe.ts';
 import { publish } from './publish.ts';
 import {
+  removeExpiredPieces,
   removeRetiredVersions,
   settleEndedRuns,
   startPendingDeletions,
@@ -46,6 +47,7 @@ export function createActivities(deps: ActivityDeps): Activities {
       settleEndedRuns: short(() => settleEndedRuns(deps)),
       startPendingDeletions: short(() => startPendingDeletions(deps)),
       removeRetiredVersions: short(() => removeRetiredVersions(deps)),
+      removeExpiredPieces: short(() => removeExpiredPieces(deps)),
     },
     intake: { probe: (input) => probe(deps, input) },
     processing: {

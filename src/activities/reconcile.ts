@@ -1,6 +1,11 @@
 import { Context } from '@temporalio/activity';
 import { findVideosWithRetired, removeRetired, removeVersion } from '../db/outputs.ts';
-import { forgetUnnamedOutputs, removeUnpublishedPieces, withoutOwner } from '../db/pieces.ts';
+import {
+  forgetUnnamedOutputs,
+  removeUnpublishedPieces,
+  withoutOwner,
+  removeExpiredPieces as forgetExpiredPieces,
+} from '../db/pieces.ts';
 import {
   countLostRuns,
   findActiveRuns,
@@ -104,6 +109,15 @@ export async function startPendingDeletions(deps: ActivityDeps): Promise<{ start
     if (await deps.workflows.startDelete(videoId)) started.push(videoId);
   }
   return { started };
+}
+
+/** Takes out finished pieces of failed runs that nobody went on with in time. */
+export async function removeExpiredPieces(deps: ActivityDeps): Promise<Orphans> {
+  const before = new Date(Date.now() - deps.settings.workRetentionDays * 24 * 3600 * 1000);
+  const keys = await deps.database.transact(async (tx) =>
+    withoutOwner(tx, await forgetExpiredPieces(tx, before, BATCH)),
+  );
+  return { keys };
 }
 
 /** Takes out the rows of versions that have been replaced for longer than their grace. */

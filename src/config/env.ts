@@ -30,7 +30,6 @@ export interface Config {
   readonly workRetentionDays: number;
   readonly oldVersionGraceSeconds: number;
   readonly platformFaultPatienceSeconds: number;
-  readonly reconcileGraceSeconds: number;
   readonly workerDrainSeconds: number;
   readonly adminApiKey?: string;
   readonly adminEmail?: string;
@@ -145,7 +144,6 @@ export function loadConfig(env: Environment = readEnvironment()): Config {
     workRetentionDays: values.WORK_RETENTION_DAYS,
     oldVersionGraceSeconds: values.OLD_VERSION_GRACE_SECONDS,
     platformFaultPatienceSeconds: values.PLATFORM_FAULT_PATIENCE_SECONDS,
-    reconcileGraceSeconds: values.RECONCILE_GRACE_SECONDS,
     workerDrainSeconds: values.WORKER_DRAIN_SECONDS,
     ...(values.ADMIN_API_KEY !== undefined && { adminApiKey: values.ADMIN_API_KEY }),
     ...(values.ADMIN_EMAIL !== undefined && { adminEmail: values.ADMIN_EMAIL }),

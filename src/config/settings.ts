@@ -156,11 +156,6 @@ export const SETTINGS = {
     unit: 'seconds',
     reason: 'A day: somebody has looked by then.',
   }),
-  RECONCILE_GRACE_SECONDS: setting(integer(3600, 1), {
-    description: 'Age below which nothing is taken for a leftover.',
-    unit: 'seconds',
-    reason: 'An hour: no single step takes longer.',
-  }),
   WORKER_DRAIN_SECONDS: setting(integer(0, 0, 86_400), {
     description: 'Time a stopping worker gives its running activities to finish.',
     unit: 'seconds',

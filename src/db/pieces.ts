@@ -133,6 +133,28 @@ export async function removeUnpublishedPieces(
   return rows.map((row) => row.object_key);
 }
 
+/**
+ * Takes out pieces that were made before a moment and belong to nothing that is published or being made.
+ * @returns their object keys, at most `limit`
+ */
+export async function removeExpiredPieces(
+  tx: EntityManager,
+  before: Date,
+  limit: number,
+): Promise<readonly string[]> {
+  const rows = await tx.execute<{ object_key: string }[]>(
+    `delete from pieces where id in (
+       select id from pieces where created_at < ?
+          and not exists (select 1 from video_streams where video_streams.object_key = pieces.object_key)
+          and not exists (select 1 from thumbnails where thumbnails.object_key = pieces.object_key)
+          and not exists (select 1 from video_runs where video_runs.video_id = pieces.video_id and state = 'active')
+        order by id limit ?)
+     returning object_key`,
+    [before, limit],
+  );
+  return rows.map((row) => row.object_key);
+}
+
 /** Of these keys, those that no row names any more: only they may be deleted. */
 export async function withoutOwner(
   tx: EntityManager,

@@ -62,11 +62,13 @@ export async function findActiveRuns(
   }));
 }
 
-/** How many runs of a video have disappeared from the workflow server. */
+/** How many of a video's last runs, one after the other, have disappeared from the workflow server. */
 export async function countLostRuns(em: EntityManager, videoId: VideoId): Promise<number> {
   const rows = await em.execute<{ lost: number }[]>(
-    `select count(*)::int as lost from video_runs where video_id = ? and state = 'lost'`,
-    [videoId],
+    `select count(*)::int as lost from video_runs where video_id = ? and state = 'lost'
+        and id > coalesce((select max(id) from video_runs
+                            where video_id = ? and state not in ('lost', 'active')), 0)`,
+    [videoId, videoId],
   );
   return rows[0]?.lost ?? 0;
 }

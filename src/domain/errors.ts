@@ -131,7 +131,7 @@ export const ERRORS = {
   // Runs
   'invalid-workflow-input': caller(422, 'The input of the run is not valid'),
   'piece-missing': conflict('A finished piece of the work is no longer there'),
-  'run-lost': platform(500, 'The run disappeared and could not be started again'),
+  'run-lost': platform(500, 'The run ended without a result'),
   cancelled: { fault: 'cancelled', retry: 'never', status: 409, title: 'The run was cancelled' },
   // Platform
   'storage-unavailable': platform(503, 'The storage does not answer'),

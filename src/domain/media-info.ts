@@ -36,8 +36,6 @@ export interface VideoStreamInfo {
   /** Clockwise turn that makes the coded picture upright. */
   readonly rotationDegrees: Rotation;
   readonly sampleAspectRatio: { readonly num: number; readonly den: number };
-  /** The average where it is plausible (1 to 120), else the nominal one, else counted frames over duration. */
-  readonly frameRate: FrameRate | null;
   readonly averageFrameRate: FrameRate | null;
   readonly nominalFrameRate: FrameRate | null;
   /** Frames in the file. Those that an edit list hides count too, so it is no promise of what is shown. */

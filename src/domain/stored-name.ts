@@ -12,9 +12,7 @@ export function storedName(arrivedAt: Date, random: string, extension: string): 
 }
 
 const LONGEST_NAME_BYTES = 180;
-// oxlint-disable-next-line no-control-regex -- control characters are what is removed
-const CONTROL_AND_BIDI =
-  /[\u0000-\u001f\u007f-\u009f\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff]/g;
+const CONTROL_AND_BIDI = /[\p{Cc}\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff]/gu;
 const WINDOWS_DEVICE = /^(con|prn|aux|nul|com\d|lpt\d)(?=\.|$)/i;
 
 /**

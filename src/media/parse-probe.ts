@@ -140,10 +140,6 @@ function parseVideo(stream: ProbeStream, format: ProbeFormat, scan?: PacketScan)
     displayHeightPx: isTurned ? shownWidthPx : codedHeightPx,
     rotationDegrees,
     sampleAspectRatio,
-    frameRate:
-      [averageFrameRate, nominalFrameRate].find((rate) => isPlausible(rate)) ??
-      countedRate(frameCount, durationSeconds) ??
-      averageFrameRate,
     averageFrameRate,
     nominalFrameRate,
     frameCount,
@@ -225,11 +221,6 @@ function parseFraction(
 /** True for a rate that a camera or a screen recording can have: 1 to 120. */
 export function isPlausible(rate: FrameRate | null): boolean {
   return rate !== null && rate.num / rate.den >= 1 && rate.num / rate.den <= 120;
-}
-
-function countedRate(frames: number | null, durationSeconds: number | null): FrameRate | null {
-  if (frames === null || durationSeconds === null) return null;
-  return { num: Math.round((frames / durationSeconds) * 1000), den: 1000 };
 }
 
 function parseBitDepth({ bits_per_raw_sample, pix_fmt }: ProbeStream): number {

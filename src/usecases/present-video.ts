@@ -14,8 +14,8 @@ export type FailureView = Omit<Failure, 'diagnostics'>;
 
 /** A run whose tools have been silent for this long has none: it waits for a slot. */
 const TOOL_SILENCE_MS = 15_000;
-/** The stages in which a tool works; probes never wait behind encodes. */
-const TOOL_STAGES: readonly Stage[] = ['convert', 'compress', 'ladder', 'thumbnails'];
+/** The stages whose steps share the slots of the processing queue. A run that is probed and planned waits for its first one. */
+const SLOT_STAGES: readonly Stage[] = ['probe', 'convert', 'compress', 'ladder', 'thumbnails'];
 /** Below this a guess of the rest would be wild. */
 const ETA_FROM_PERCENT = 3;
 
@@ -73,10 +73,10 @@ function presentMetadata(video: VideoRecord) {
 
 /** What an active run is doing; also for lists of runs. */
 export function presentStage(run: RunRecord, now: Date): Stage {
+  if (run.waitingFor !== null) return 'waiting-for-platform';
   const seenMs = run.toolSeenAt?.getTime() ?? 0;
   const isIdle = now.getTime() - seenMs > TOOL_SILENCE_MS;
-  const needsTool = run.hasPlan && run.waitingFor === null && TOOL_STAGES.includes(run.stage);
-  return needsTool && isIdle ? 'waiting-for-slot' : run.stage;
+  return run.hasPlan && isIdle && SLOT_STAGES.includes(run.stage) ? 'waiting-for-slot' : run.stage;
 }
 
 /** The time so far, spread over what is left. Null while nothing moves. */

@@ -19,6 +19,8 @@ export interface PolicyInput {
   readonly timeoutSeconds: number;
   readonly ownerId: number;
   readonly priority: Priority;
+  /** A version is published already, so nobody waits: one lower than the same step of a first run. */
+  readonly isReprocess: boolean;
 }
 
 export type ActivityPolicy = ActivityOptions & { readonly taskQueue: string };
@@ -75,7 +77,10 @@ export function intakePolicy(input: PolicyInput): ActivityPolicy {
   };
 }
 
-/** A chunk or the pictures: one budget. Chunks go last on the queue, so that videos near their end are finished first. */
+/**
+ * A chunk: one budget, also where it is the whole video, since chunking is what divides long ones. Chunks go last on the queue,
+ * so that videos near their end are finished first.
+ */
 export function piecePolicy(input: PolicyInput): ActivityPolicy {
   return processing(input, input.timeoutSeconds, PRIORITY_KEYS.chunk);
 }
@@ -86,20 +91,14 @@ export function picturesPolicy(input: PolicyInput): ActivityPolicy {
 
 /** Copy and audio read the whole file. */
 export function wholeFilePolicy(input: PolicyInput, durationSeconds: number): ActivityPolicy {
-  return processing(
-    input,
-    wholeFileBudget(input.timeoutSeconds, durationSeconds),
-    PRIORITY_KEYS.wholeFile,
-  );
+  const budget = wholeFileBudget(input.timeoutSeconds, durationSeconds);
+  return processing(input, budget, PRIORITY_KEYS.wholeFile);
 }
 
-/** A chunk that is the whole video gets the budget of one piece, as told to users: chunking is what divides long ones. */
+/** Joining and checking a rendition. */
 export function finishingPolicy(input: PolicyInput, durationSeconds: number): ActivityPolicy {
-  return processing(
-    input,
-    wholeFileBudget(input.timeoutSeconds, durationSeconds),
-    PRIORITY_KEYS.finishing,
-  );
+  const budget = wholeFileBudget(input.timeoutSeconds, durationSeconds);
+  return processing(input, budget, PRIORITY_KEYS.finishing);
 }
 
 function processing(
@@ -119,7 +118,7 @@ function processing(
 
 function priorityOf(input: PolicyInput, key: number): NonNullable<ActivityOptions['priority']> {
   return {
-    priorityKey: input.priority === 'bulk' ? PRIORITY_KEYS.bulk : key,
+    priorityKey: input.priority === 'bulk' ? PRIORITY_KEYS.bulk : key + (input.isReprocess ? 1 : 0),
     fairnessKey: `owner-${input.ownerId}`,
   };
 }

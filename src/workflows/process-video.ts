@@ -104,6 +104,7 @@ class Run {
       timeoutSeconds: claim.settings.timeoutSeconds,
       ownerId: claim.ownerId,
       priority: claim.priority,
+      isReprocess: claim.kind === 'reprocess',
     };
     this.#intake = proxyActivities<IntakeActivities>(intakePolicy(this.#policy));
     upsertSearchAttributes([

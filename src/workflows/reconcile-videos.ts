@@ -16,9 +16,10 @@ export async function ReconcileVideos(): Promise<ReconcileReport> {
   const { settled } = await reconcile.settleEndedRuns();
   const { started } = await reconcile.startPendingVideos();
   const { started: deletionsStarted } = await reconcile.startPendingDeletions();
-  const orphans = await reconcile.removeRetiredVersions();
-  const { deleted } =
-    orphans.keys.length > 0 ? await reconcile.deleteObjects(orphans) : { deleted: 0 };
+  const retired = await reconcile.removeRetiredVersions();
+  const expired = await reconcile.removeExpiredPieces();
+  const keys = [...retired.keys, ...expired.keys];
+  const { deleted } = keys.length > 0 ? await reconcile.deleteObjects({ keys }) : { deleted: 0 };
   const report = { started, settled, deletionsStarted, objectsDeleted: deleted };
   setCurrentDetails(
     `${started.length} started, ${settled.length} settled, ${deletionsStarted.length} deletions started, ${deleted} old objects removed`,

@@ -1,6 +1,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import { Readable } from 'node:stream';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import type { RunIdentity, VideoId } from '../../src/domain/ids.ts';
 import { TASK_QUEUES, WORKFLOW_TYPES } from '../../src/workflows/messages.ts';
@@ -160,6 +161,32 @@ describe('what a run or its video can go through', () => {
     expect(await reconcile()).toMatchObject({ started: [id] });
     await pipeline.waitForStatus(id, 'completed');
   }, 60_000);
+
+  it('rule 21: finished pieces of a failed run stay for a retry, until their retention has passed', async () => {
+    const id = await pipeline.submit(short);
+    await pipeline.waitForStatus(id, 'completed');
+    const [chunk] = await pipeline.db.sql(
+      `insert into pieces (video_id, source_sha256, name, kind, recipe, object_key, size_bytes, sha256, tool_version, facts, created_at)
+       select $1::int, 's', 'chunk/0/240p', 'chunk', 'r', 'videos/work/' || $1::int || '/old.mp4', 3, 's', 't', '{}', now() - interval '8 days'
+       returning object_key`,
+      [id],
+    );
+    const key = String(chunk?.['object_key']);
+    await pipeline.deps.store.put(key, Readable.from([Buffer.from('old')]));
+    await pipeline.db.sql(
+      `update pieces set created_at = now() - interval '6 days' where object_key = $1`,
+      [key],
+    );
+    await reconcile();
+    expect(await pipeline.deps.store.stat(key)).toBeDefined();
+    await pipeline.db.sql(
+      `update pieces set created_at = now() - interval '8 days' where video_id = $1`,
+      [id],
+    );
+    await reconcile();
+    expect(await pipeline.deps.store.stat(key)).toBeUndefined();
+    await expectWhole(id);
+  }, 90_000);
 
   it('rule 22: reconcile settles a video whose run was terminated', async () => {
     const id = await pipeline.submit(long);

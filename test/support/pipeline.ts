@@ -68,6 +68,7 @@ export const TEST_SETTINGS: ServerSettings = {
   maxDurationSeconds: 3600,
   platformFaultPatienceSeconds: 3600,
   oldVersionGraceSeconds: 0,
+  workRetentionDays: 7,
 };
 
 let hasRuntime = false;

@@ -29,7 +29,6 @@ const VIDEO: VideoStreamInfo = {
   displayHeightPx: 1080,
   rotationDegrees: 0,
   sampleAspectRatio: { num: 1, den: 1 },
-  frameRate: { num: 25, den: 1 },
   averageFrameRate: { num: 25, den: 1 },
   nominalFrameRate: { num: 25, den: 1 },
   frameCount: 250,

@@ -38,7 +38,7 @@ describe('parseProbe', () => {
       displayWidthPx: 1920,
       displayHeightPx: 1080,
       rotationDegrees: 0,
-      frameRate: { num: 24, den: 1 },
+      averageFrameRate: { num: 24, den: 1 },
       frameCount: 194,
       durationSeconds: 8.083333,
       fieldOrder: 'progressive',
@@ -108,14 +108,13 @@ describe('parseProbe', () => {
     const { video } = parseProbe(load('average-rate-1000'));
     expect(video).toMatchObject({
       averageFrameRate: { num: 1000, den: 1 },
-      frameRate: { num: 60, den: 1 },
+      nominalFrameRate: { num: 60, den: 1 },
     });
   });
 
   it('counts frames where neither rate is plausible', () => {
     const probe = withVideo({ avg_frame_rate: '0/0', r_frame_rate: '90000/1' });
     expect(parseProbe(probe, { frames: 200, durationSeconds: 8 }).video).toMatchObject({
-      frameRate: { num: 25_000, den: 1000 },
       frameCount: 200,
       durationSeconds: 8,
     });
@@ -123,7 +122,7 @@ describe('parseProbe', () => {
 
   it('keeps a natural variable rate as the file tells it', () => {
     const { video } = parseProbe(load('variable-rate-full-range'));
-    expect(video.frameRate).toEqual({ num: 2_505_000, den: 83_831 });
+    expect(video.averageFrameRate).toEqual({ num: 2_505_000, den: 83_831 });
     expect(video).toMatchObject({ displayWidthPx: 518, displayHeightPx: 488 });
   });
 

@@ -55,10 +55,11 @@ describe('presentVideo', () => {
     { toolSeenAt: null, stage: 'compress', shown: 'waiting-for-slot' },
     { toolSeenAt: before(16), stage: 'compress', shown: 'waiting-for-slot' },
     { toolSeenAt: before(14), stage: 'compress', shown: 'compress' },
-    { toolSeenAt: null, stage: 'probe', shown: 'probe' },
+    { toolSeenAt: null, stage: 'probe', hasPlan: false, shown: 'probe' },
+    { toolSeenAt: null, stage: 'probe', shown: 'waiting-for-slot' },
     { toolSeenAt: null, stage: 'publish', shown: 'publish' },
     { toolSeenAt: null, stage: 'ladder', hasPlan: false, shown: 'ladder' },
-    { toolSeenAt: null, stage: 'ladder', waitingFor: 'the storage', shown: 'ladder' },
+    { toolSeenAt: null, stage: 'ladder', waitingFor: 'the storage', shown: 'waiting-for-platform' },
   ] as const)(
     'tells a run without a tool from one that waits: $stage, $toolSeenAt → $shown',
     ({ shown, ...state }) => {

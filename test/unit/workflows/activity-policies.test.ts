@@ -3,7 +3,12 @@ import { TRANSFER_MARGIN_SECONDS } from '../../../src/domain/tool-time.ts';
 import * as policies from '../../../src/workflows/activity-policies.ts';
 import { TASK_QUEUES } from '../../../src/workflows/messages.ts';
 
-const INPUT: policies.PolicyInput = { timeoutSeconds: 600, ownerId: 7, priority: 'normal' };
+const INPUT: policies.PolicyInput = {
+  timeoutSeconds: 600,
+  ownerId: 7,
+  priority: 'normal',
+  isReprocess: false,
+};
 
 const ALL: Record<string, policies.ActivityPolicy> = {
   database: policies.databasePolicy,
@@ -46,6 +51,9 @@ describe('activity policies', () => {
     expect(policies.finishingPolicy({ ...INPUT, priority: 'bulk' }, 10).priority?.priorityKey).toBe(
       5,
     );
+    expect(
+      policies.finishingPolicy({ ...INPUT, isReprocess: true }, 10).priority?.priorityKey,
+    ).toBe(2);
     expect(ALL['piece']?.priority?.fairnessKey).toBe('owner-7');
   });
 
