@@ -21,7 +21,7 @@ const FOLDERS = {
     types: ['workflows'],
   },
   api: { sees: ['usecases', 'domain', 'observability'] },
-  stack: { sees: ['config', 'observability'] },
+  stack: { sees: ['config', 'host', 'observability'] },
 };
 
 /** Programs: the only ones that see the settings and the wiring. Nobody imports them. */

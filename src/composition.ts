@@ -10,6 +10,7 @@ import { createScratchRoot } from './media/scratch.ts';
 import { createLogger, type Logger } from './observability/logger.ts';
 import { createLocalStore } from './storage/local-store.ts';
 import { createManifestFolder } from './storage/manifest-folder.ts';
+import type { ObjectStore } from './storage/object-store.ts';
 import { openTemporalClient } from './temporal/client.ts';
 import { createRunDescriptions } from './temporal/run-descriptions.ts';
 import { withLaterStarts } from './temporal/start-later.ts';
@@ -46,7 +47,7 @@ export async function composeWorker(config: Config): Promise<WorkerParts> {
   const scratch = await createScratchRoot(config.workDir);
   const activityDeps: ActivityDeps = {
     database,
-    store: await createLocalStore({ root: config.mediaRoot }),
+    store: await openStore(config),
     workflows: createVideoWorkflows(client),
     runDescriptions: createRunDescriptions(client),
     ffmpeg: await createFfmpeg({ ffmpegPath: config.ffmpegPath, logger }),
@@ -61,6 +62,7 @@ export async function composeWorker(config: Config): Promise<WorkerParts> {
       platformFaultPatienceSeconds: config.platformFaultPatienceSeconds,
       oldVersionGraceSeconds: config.oldVersionGraceSeconds,
       workRetentionDays: config.workRetentionDays,
+      reconcileGraceSeconds: config.reconcileGraceSeconds,
     },
   };
   return {
@@ -103,7 +105,7 @@ export async function composeApi(config: Config): Promise<ApiParts> {
       openTemporalClient({ address: config.temporalAddress, namespace: config.temporalNamespace }),
     ),
   );
-  const store = await createLocalStore({ root: config.mediaRoot });
+  const store = await openStore(config);
   const now = () => new Date();
   const passwords = createPasswords();
   const manifests = createManifestFolder(config.processDir);
@@ -130,12 +132,19 @@ export async function composeApi(config: Config): Promise<ApiParts> {
       },
     },
     ensureFirstAdmin: () => ensureFirstAdmin({ ...config, database, passwords }),
-    recoverManifests: () => recoverManifests({ ...registration, store, uploads }),
+    recoverManifests: () => recoverManifests({ ...registration, store, uploads, now }),
     async close() {
       await workflows.close();
       await database.close();
     },
   };
+}
+
+function openStore(config: Config): Promise<ObjectStore> {
+  return createLocalStore({
+    root: config.mediaRoot,
+    idFile: path.join(config.dataDir, 'media-root-id'),
+  });
 }
 
 /** What commands about users work with. */

@@ -1,16 +1,13 @@
 import { writeFile } from 'node:fs/promises';
 import path from 'node:path';
-import type { EntityManager } from '../db/orm.ts';
 import { saveStream, type StreamFacts } from '../db/outputs.ts';
 import type { FinishedPiece } from '../db/pieces.ts';
-import type { Run } from '../db/runs.ts';
 import type { EncodingPlan } from '../domain/encoding-plan.ts';
 import { AppError } from '../domain/errors.ts';
-import type { VideoId } from '../domain/ids.ts';
 import { outputKey } from '../domain/object-keys.ts';
 import { audioPiece, chunkPiece, renditionPiece } from '../domain/recipe.ts';
 import type { RenditionPlan } from '../domain/rendition-ladder.ts';
-import type { Quality } from '../domain/video.ts';
+import type { Output, Quality } from '../domain/video.ts';
 import { concatList, muxRenditionArgs } from '../media/ffmpeg-args.ts';
 import { verifyRendition } from '../media/verify.ts';
 import type { VideoRef } from './contracts.ts';
@@ -51,7 +48,7 @@ export function buildRendition(
     const piece = renditionPiece(plan, rendition, attempt.run.settings);
     const done = (await findSoundPieces(deps, ownerOf(attempt.video), [piece])).get(piece.name);
     const kept = done ?? (await join(deps, attempt, plan, rendition));
-    await enterStreams(deps, videoId, { plan, rendition, piece: kept });
+    await enterStreams(deps, attempt, { plan, rendition, piece: kept });
     return { text: done === undefined ? 'joined' : 'there already' };
   });
 }
@@ -110,13 +107,15 @@ async function join(
 
 async function enterStreams(
   deps: ActivityDeps,
-  videoId: VideoId,
+  { run, video }: HeavyWork,
   {
     plan,
     rendition,
     piece,
   }: { plan: EncodingPlan; rendition: RenditionPlan; piece: FinishedPiece },
 ): Promise<void> {
+  const { id: videoId } = video;
+  const { version } = run;
   const facts: StreamFacts = {
     objectKey: piece.objectKey,
     sizeBytes: piece.sizeBytes,
@@ -131,13 +130,17 @@ async function enterStreams(
   const alsoAs = isTallest
     ? (['compressed', ...(plan.conversion === 'encode' ? ['processed' as const] : [])] as const)
     : [];
-  await asActiveRun(deps, videoId, async (tx: EntityManager, run: Run) => {
-    await saveStream(tx, videoId, run.version, rendition.quality, facts);
-    for (const output of alsoAs) {
-      const objectKey = outputKey(videoId, run.version, output);
-      // A link costs no bytes; the row is written only once the second name is there.
-      await linkUnowned(deps, facts.objectKey, objectKey);
-      await saveStream(tx, videoId, run.version, output, { ...facts, objectKey });
+  // A link costs no bytes, but may read many: not under the lock of the video's row.
+  const aliases: { output: Output; objectKey: string }[] = [];
+  for (const output of alsoAs) {
+    const objectKey = outputKey(videoId, version, output);
+    await linkUnowned(deps, facts.objectKey, objectKey);
+    aliases.push({ output, objectKey });
+  }
+  await asActiveRun(deps, videoId, async (tx) => {
+    await saveStream(tx, videoId, version, rendition.quality, facts);
+    for (const { output, objectKey } of aliases) {
+      await saveStream(tx, videoId, version, output, { ...facts, objectKey });
     }
   });
 }

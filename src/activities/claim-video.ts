@@ -31,21 +31,22 @@ export async function claimVideo(deps: ActivityDeps, input: ProcessVideoInput): 
   const rival = await deps.database.run((em) => findActiveRun(em, input.videoId));
   const rivalIsDead = rival !== undefined && !(await isAlive(deps, rival, identity));
 
-  // Somebody who resets a run wants it again, whatever became of the video.
-  const isReset = input.origin !== undefined && (await deps.runDescriptions.isReset(identity));
+  // Somebody who resets a run wants it to go on, whatever became of the video.
+  const isReset = await deps.runDescriptions.isReset(identity);
 
   const claim = await deps.database.transact(async (tx): Promise<Claim> => {
-    const video = await lockVideo(tx, input.videoId);
+    let video = await lockVideo(tx, input.videoId);
     if (video === undefined) throw new AppError('video-not-found', { videoId: input.videoId });
     const active = await findActiveRun(tx, input.videoId);
     if (active !== undefined) {
       if (isSameRun(active.identity, identity)) return claimed(active, video);
       if (active.id !== rival?.id || !rivalIsDead) throw busy(active);
-      if (active.identity.workflowId === identity.workflowId) {
+      if (isReset && active.identity.workflowId === identity.workflowId) {
         await adoptRun(tx, active, identity);
         return claimed(active, video);
       }
       await endRun(tx, active, 'lost', null);
+      video = (await lockVideo(tx, input.videoId)) ?? video;
     }
     if (input.origin !== undefined && video.status !== 'pending' && !isReset) {
       return { outcome: 'nothing-to-do', reason: `the video is ${video.status}` };

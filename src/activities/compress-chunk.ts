@@ -9,7 +9,14 @@ import { AppError } from '../domain/errors.ts';
 import type { ChunkWork } from './contracts.ts';
 import type { ActivityDeps } from './deps.ts';
 import { doHeavyWork, type HeavySpec, type HeavyWork } from './heavy-work.ts';
-import { fetchSource, findSoundPieces, keepPiece, ownerOf, requirePlan } from './pieces.ts';
+import {
+  fetchSource,
+  findSoundPieces,
+  findUnjoined,
+  keepPiece,
+  ownerOf,
+  requirePlan,
+} from './pieces.ts';
 
 /**
  * Encodes those renditions of one chunk that the ledger does not have: one ffmpeg, one decode, scaled in a cascade.
@@ -43,8 +50,9 @@ async function findMissing(
   { plan, chunk }: { plan: EncodingPlan; chunk: Chunk },
 ): Promise<readonly RenditionPlan[]> {
   const nameOf = (rendition: RenditionPlan) => chunkPiece(plan, chunk, rendition, run.settings);
-  const done = await findSoundPieces(deps, ownerOf(video), plan.renditions.map(nameOf));
-  return plan.renditions.filter((rendition) => !done.has(nameOf(rendition).name));
+  const wanted = await findUnjoined(deps, run, video);
+  const done = await findSoundPieces(deps, ownerOf(video), wanted.map(nameOf));
+  return wanted.filter((rendition) => !done.has(nameOf(rendition).name));
 }
 
 async function encode(

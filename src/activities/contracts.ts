@@ -83,6 +83,7 @@ export interface OrchestrationActivities {
   startPendingDeletions(): Promise<{ readonly started: readonly number[] }>;
   removeRetiredVersions(): Promise<Orphans>;
   removeExpiredPieces(): Promise<Orphans>;
+  removeUnownedObjects(): Promise<{ readonly deleted: number }>;
 }
 
 export interface DeletionReceipt {

@@ -23,7 +23,7 @@ export async function cancelActiveRun(
     return { stillActive: false };
   }
   try {
-    await deps.workflows.cancelRun({ workflowId: run.workflowId, runId: latest.runId });
+    await deps.workflows.cancelRun(run.workflowId);
   } catch (error) {
     // It ended in this very moment.
     if (!(error instanceof AppError) || error.code !== 'no-active-run') throw error;

@@ -29,4 +29,5 @@ export interface ServerSettings {
   readonly platformFaultPatienceSeconds: number;
   readonly oldVersionGraceSeconds: number;
   readonly workRetentionDays: number;
+  readonly reconcileGraceSeconds: number;
 }

@@ -79,7 +79,8 @@ async function takeOver(
     const last = await findLastRunOf(tx, videoId, identity.workflowId);
     // Our own row was ended by us: whoever still writes is an attempt that outlived its run.
     if (last === undefined || isSameRun(last.identity, identity)) throw superseded;
-    await insertRun(tx, video, { ...last, identity });
+    const kind = video.version === null ? last.kind : 'reprocess';
+    await insertRun(tx, video, { ...last, kind, identity });
   });
   deps.logger.info({ videoId, ...identity }, 'run taken over after a reset');
 }

@@ -31,7 +31,7 @@ export interface HeavyWork {
   readonly signal: AbortSignal;
   /** Runs one ffmpeg within what is left of the attempt's budget. @param durationSeconds of its output: tells progress */
   runFfmpeg(command: FfmpegCommand, durationSeconds?: number): Promise<void>;
-  /** Limits for a probe of a file of ours. */
+  /** Limits for a look at a file: not counted, since a check that follows a long encode must not fail for it. */
   probeLimits(): {
     readonly ffprobePath: string;
     readonly timeoutMs: number;
@@ -40,6 +40,8 @@ export interface HeavyWork {
 }
 
 const HEARTBEAT_EVERY_MS = 2_000;
+/** Counting the packets of six hours takes well under a minute. */
+const PROBE_MS = 600_000;
 const PROGRESS_EVERY_MS = 2_500;
 /** Consecutive starts without an end: something in this piece takes its worker down. */
 const MOST_UNENDED_STARTS = 10;
@@ -123,7 +125,7 @@ function createAttempt(
   const { info, cancellationSignal: signal } = Context.current();
   const identity = currentRun();
   const marginMs = TRANSFER_MARGIN_SECONDS * 1000;
-  const budgetMs = Math.max(1000, info.startToCloseTimeoutMs - marginMs);
+  let budgetMs = Math.max(1000, info.startToCloseTimeoutMs - marginMs);
   let usedMs = 0;
   let reportedAt = 0;
 
@@ -147,7 +149,9 @@ function createAttempt(
       // An operator may have given this activity more time; the attempt itself never hears of it.
       async extendDeadline() {
         const raised = await deps.runDescriptions.startToCloseMs(identity, info.activityId);
-        return raised === undefined ? undefined : raised - marginMs - usedBefore;
+        if (raised === undefined) return undefined;
+        budgetMs = Math.max(budgetMs, raised - marginMs);
+        return budgetMs - usedBefore;
       },
       onProgress({ outTimeSeconds }) {
         report(durationSeconds === undefined ? 0 : (outTimeSeconds ?? 0) / durationSeconds);
@@ -168,7 +172,7 @@ function createAttempt(
         usedMs += Date.now() - startedAt;
       }
     },
-    probeLimits: () => ({ ffprobePath: deps.ffprobePath, timeoutMs: remainingMs(), signal }),
+    probeLimits: () => ({ ffprobePath: deps.ffprobePath, timeoutMs: PROBE_MS, signal }),
   };
 }
 

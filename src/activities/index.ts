@@ -17,6 +17,7 @@ import { publish } from './publish.ts';
 import {
   removeExpiredPieces,
   removeRetiredVersions,
+  removeUnownedObjects,
   settleEndedRuns,
   startPendingDeletions,
   startPendingVideos,
@@ -48,6 +49,7 @@ export function createActivities(deps: ActivityDeps): Activities {
       startPendingDeletions: short(() => startPendingDeletions(deps)),
       removeRetiredVersions: short(() => removeRetiredVersions(deps)),
       removeExpiredPieces: short(() => removeExpiredPieces(deps)),
+      removeUnownedObjects: short(() => removeUnownedObjects(deps)),
     },
     intake: { probe: (input) => probe(deps, input) },
     processing: {

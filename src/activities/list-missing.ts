@@ -1,12 +1,10 @@
 import { listStreams } from '../db/outputs.ts';
-import type { Run, RunVideo } from '../db/runs.ts';
-import { audioPiece, chunkPiece, renditionPiece } from '../domain/recipe.ts';
-import type { RenditionPlan } from '../domain/rendition-ladder.ts';
+import { audioPiece, chunkPiece } from '../domain/recipe.ts';
 import type { Quality } from '../domain/video.ts';
 import type { MissingPieces, VideoRef } from './contracts.ts';
 import type { ActivityDeps } from './deps.ts';
 import { asActiveRun } from './fence.ts';
-import { findSoundPieces, ownerOf, requirePlan } from './pieces.ts';
+import { findSoundPieces, findUnjoined, ownerOf, requirePlan } from './pieces.ts';
 
 /** What compress has still to make. A rendition that is joined already needs no chunks any more. */
 export async function listMissingChunks(
@@ -45,6 +43,9 @@ export async function listMissingChunks(
   return { chunks, audio: plan.audio !== null && !done.has(audio.name) };
 }
 
+/** Entered together with the tallest rendition, or by convert. */
+const ALIASES = ['compressed', 'processed'] as const;
+
 /** What ladder has still to join or to enter for this version. */
 export async function listMissingRenditions(
   deps: ActivityDeps,
@@ -59,18 +60,10 @@ export async function listMissingRenditions(
   const unjoined = new Set((await findUnjoined(deps, run, video)).map(({ quality }) => quality));
   const entered = new Set(streams.map(({ output }) => output));
   const needed = plan.renditions.filter(
-    ({ quality }) => unjoined.has(quality) || !entered.has(quality),
+    ({ quality }, index) =>
+      unjoined.has(quality) ||
+      !entered.has(quality) ||
+      (index === 0 && ALIASES.some((alias) => !entered.has(alias))),
   );
   return { qualities: needed.map(({ quality }) => quality) };
-}
-
-async function findUnjoined(
-  deps: ActivityDeps,
-  run: Run,
-  video: RunVideo,
-): Promise<readonly RenditionPlan[]> {
-  const plan = requirePlan(run);
-  const pieces = plan.renditions.map((rendition) => renditionPiece(plan, rendition, run.settings));
-  const done = await findSoundPieces(deps, ownerOf(video), pieces);
-  return plan.renditions.filter((_rendition, index) => !done.has(pieces[index]?.name ?? ''));
 }

@@ -14,7 +14,8 @@ import type { EntityManager } from '../db/orm.ts';
 import { AppError } from '../domain/errors.ts';
 import type { EncodingPlan } from '../domain/encoding-plan.ts';
 import { originalKey, workKey } from '../domain/object-keys.ts';
-import type { Piece } from '../domain/recipe.ts';
+import { type Piece, renditionPiece } from '../domain/recipe.ts';
+import type { RenditionPlan } from '../domain/rendition-ladder.ts';
 import type { ActivityDeps } from './deps.ts';
 import { asActiveRun } from './fence.ts';
 import type { HeavyWork } from './heavy-work.ts';
@@ -56,6 +57,18 @@ export async function findSoundPieces(
     await deps.database.run((em) => forgetPiece(em, piece));
   }
   return sound;
+}
+
+/** The renditions that are not joined yet: only they need their chunks. */
+export async function findUnjoined(
+  deps: ActivityDeps,
+  run: Run,
+  video: RunVideo,
+): Promise<readonly RenditionPlan[]> {
+  const plan = requirePlan(run);
+  const pieces = plan.renditions.map((rendition) => renditionPiece(plan, rendition, run.settings));
+  const done = await findSoundPieces(deps, ownerOf(video), pieces);
+  return plan.renditions.filter((_rendition, index) => !done.has(pieces[index]?.name ?? ''));
 }
 
 /** Brings the original to the attempt's folder. @throws `source-missing` when it is gone or has another size */

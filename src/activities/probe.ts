@@ -1,6 +1,7 @@
 import { savePlan } from '../db/runs.ts';
 import { type EncodingPlan, planEncoding } from '../domain/encoding-plan.ts';
 import { framesPerSecond } from '../domain/frame-rate.ts';
+import { PROBE_TOOL_SECONDS } from '../domain/tool-time.ts';
 import { probeFile } from '../media/ffprobe.ts';
 import type { ProbeSummary, VideoRef } from './contracts.ts';
 import type { ActivityDeps } from './deps.ts';
@@ -16,7 +17,10 @@ export function probe(deps: ActivityDeps, { videoId }: VideoRef): Promise<ProbeS
   const spec: HeavySpec = { videoId, stage: 'probe', piece: 'probe', onProcessingQueue: false };
   return doHeavyWork(deps, spec, async (attempt) => {
     if (attempt.run.plan !== null) return summarize(attempt.run.plan);
-    const info = await probeFile(await fetchSource(deps, attempt), attempt.probeLimits());
+    const info = await probeFile(await fetchSource(deps, attempt), {
+      ...attempt.probeLimits(),
+      timeoutMs: PROBE_TOOL_SECONDS * 1000,
+    });
     const plan = planEncoding(info, attempt.run.settings);
     await asActiveRun(deps, videoId, (tx, run) => savePlan(tx, run, info, plan));
     return summarize(plan);

@@ -1,13 +1,12 @@
-import { listStreams, retireOtherVersions } from '../db/outputs.ts';
-import { findPieces, forgetPiece, removePieces, withoutOwner } from '../db/pieces.ts';
+import { listStreams, removeStreams, retireOtherVersions } from '../db/outputs.ts';
+import { removePieces, withoutOwner } from '../db/pieces.ts';
 import { findPublishedRun, publishRun } from '../db/runs.ts';
 import type { EncodingPlan } from '../domain/encoding-plan.ts';
-import { renditionPiece } from '../domain/recipe.ts';
 import type { Output } from '../domain/video.ts';
 import type { Publication, VideoRef } from './contracts.ts';
 import type { ActivityDeps } from './deps.ts';
 import { asActiveRun, currentRun } from './fence.ts';
-import { ownerOf, requirePlan } from './pieces.ts';
+import { requirePlan } from './pieces.ts';
 
 /**
  * Makes the run's version the one that viewers get: one transaction, the point of no return.
@@ -21,9 +20,8 @@ export async function publish(deps: ActivityDeps, { videoId }: VideoRef): Promis
   if (published !== undefined)
     return { outcome: 'published', version: published.version, orphans: { keys: [] } };
 
-  const { run, video, streams } = await asActiveRun(deps, videoId, async (tx, active, owned) => ({
+  const { run, streams } = await asActiveRun(deps, videoId, async (tx, active) => ({
     run: active,
-    video: owned,
     streams: await listStreams(tx, videoId, active.version),
   }));
   const plan = requirePlan(run);
@@ -34,14 +32,8 @@ export async function publish(deps: ActivityDeps, { videoId }: VideoRef): Promis
   }
   const missing = requiredOutputs(plan).filter((output) => !sound.has(output));
   if (missing.length > 0) {
-    const pieces = plan.renditions.map((rendition) =>
-      renditionPiece(plan, rendition, run.settings),
-    );
-    const stale = await deps.database.run((em) => findPieces(em, ownerOf(video), pieces));
-    for (const [name, piece] of stale) {
-      if (missing.some((output) => name === `rendition/${output}`))
-        await deps.database.run((em) => forgetPiece(em, piece));
-    }
+    // What is not there is entered anew by whoever makes it.
+    await asActiveRun(deps, videoId, (tx) => removeStreams(tx, videoId, run.version, missing));
     return { outcome: 'incomplete', missing };
   }
 

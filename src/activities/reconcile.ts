@@ -16,10 +16,12 @@ import {
 import { endRun, findActiveRun, isSameRun, lockVideo } from '../db/runs.ts';
 import { ERRORS } from '../domain/errors.ts';
 import type { Failure } from '../domain/failure.ts';
+import { MADE_PREFIXES } from '../domain/object-keys.ts';
 import type { Orphans } from './contracts.ts';
 import type { ActivityDeps } from './deps.ts';
+import { deleteIfUnowned } from './pieces.ts';
 
-/** One round looks at this many rows; the next round, minutes later, at the next ones. */
+/** Rows, or keys, that are looked at in one go. */
 const BATCH = 500;
 /** Younger rows are being started by whoever made them. */
 const STARTING_SECONDS = 5;
@@ -45,16 +47,21 @@ export async function startPendingVideos(deps: ActivityDeps): Promise<{ started:
 
 /** Settles active runs whose workflow has ended without saying so: terminated, timed out, or forgotten by the server. */
 export async function settleEndedRuns(deps: ActivityDeps): Promise<{ settled: string[] }> {
-  const runs = await deps.database.run((em) => findActiveRuns(em, CLAIMING_SECONDS, BATCH));
   const settled: string[] = [];
-  for (const run of runs) {
-    Context.current().heartbeat();
-    const latest = await deps.runDescriptions.latestRun(run.workflowId);
-    if (latest?.state === 'open') continue;
-    const wasSettled = await settleEnded(deps, run, latest?.status);
-    if (wasSettled) settled.push(run.workflowId);
+  for (let afterId = 0; ;) {
+    const cursor = { afterId, olderThanSeconds: CLAIMING_SECONDS, limit: BATCH };
+    const runs = await deps.database.run((em) => findActiveRuns(em, cursor));
+    for (const run of runs) {
+      Context.current().heartbeat();
+      const latest = await deps.runDescriptions.latestRun(run.workflowId);
+      if (latest?.state === 'open') continue;
+      const wasSettled = await settleEnded(deps, run, latest?.status);
+      if (wasSettled) settled.push(run.workflowId);
+    }
+    const last = runs.at(-1);
+    if (last === undefined) return { settled };
+    afterId = last.id;
   }
-  return { settled };
 }
 
 /** @param status how Temporal says the workflow ended; undefined when it knows it no more */
@@ -136,4 +143,28 @@ export async function removeRetiredVersions(deps: ActivityDeps): Promise<Orphans
     );
   }
   return { keys };
+}
+
+/**
+ * Removes stored files that no row names: what a crash left between storing and entering. Never an original, and nothing young
+ * enough to be entered yet; whether a row names it is asked in the moment of deletion.
+ */
+export async function removeUnownedObjects(deps: ActivityDeps): Promise<{ deleted: number }> {
+  const before = Date.now() - deps.settings.reconcileGraceSeconds * 1000;
+  let deleted = 0;
+  let batch: string[] = [];
+  const flush = async (): Promise<void> => {
+    Context.current().heartbeat();
+    deleted += await deleteIfUnowned(deps, batch);
+    batch = [];
+  };
+  for (const prefix of MADE_PREFIXES) {
+    for await (const { key, modifiedAt } of deps.store.list(prefix)) {
+      if (modifiedAt.getTime() < before) batch.push(key);
+      if (batch.length >= BATCH) await flush();
+    }
+  }
+  await flush();
+  if (deleted > 0) deps.logger.info({ objects: deleted }, 'stored files without an owner removed');
+  return { deleted };
 }

@@ -1,7 +1,7 @@
 import { Context } from '@temporalio/activity';
 import { removeVersion } from '../db/outputs.ts';
 import { removeUnpublishedPieces, withoutOwner } from '../db/pieces.ts';
-import { endRun, type Fenced, writeAsActiveRun } from '../db/runs.ts';
+import { cancelWaiting, endRun, type Fenced, writeAsActiveRun } from '../db/runs.ts';
 import { AppError, ERRORS } from '../domain/errors.ts';
 import type { Failure } from '../domain/failure.ts';
 import type { FailureReport, Orphans, VideoRef } from './contracts.ts';
@@ -55,14 +55,17 @@ async function settle(
   ending: { state: 'failed' | 'cancelled'; failure: Failure | null; keepsPieces: boolean },
 ): Promise<Orphans> {
   try {
-    const settled: Fenced<Orphans> = await deps.database.transact((tx) =>
-      writeAsActiveRun(tx, videoId, currentRun(), async (run) => {
+    const settled: Fenced<Orphans> = await deps.database.transact(async (tx) => {
+      const fenced = await writeAsActiveRun(tx, videoId, currentRun(), async (run) => {
         await endRun(tx, run, ending.state, ending.failure);
         const ofVersion = await removeVersion(tx, videoId, run.version);
         const ofPieces = ending.keepsPieces ? [] : await removeUnpublishedPieces(tx, videoId);
         return { keys: await withoutOwner(tx, [...ofVersion, ...ofPieces]) };
-      }),
-    );
+      });
+      const isUnclaimed = fenced.outcome === 'not-active' && fenced.active === undefined;
+      if (isUnclaimed && ending.state === 'cancelled') await cancelWaiting(tx, videoId);
+      return fenced;
+    });
     return settled.outcome === 'written' ? settled.value : NOTHING;
   } catch (error) {
     const isAway = error instanceof AppError && error.code === 'database-unavailable';

@@ -64,7 +64,7 @@ export function createApp(deps: AppDeps): OpenAPIHono<AppEnv> {
 
   app.get('/openapi.json', (c) => c.json(describe(app, settings.publicUrl)));
   app.route('/', createPageRoutes(settings.publicFolder));
-  app.route('/', createHealthRoutes(deps.readiness));
+  app.route('/', createHealthRoutes(deps.readiness, deps.now));
   app.route('/', createAuthRoutes({ ...deps, ...settings, cookie }));
   app.route('/', createApiKeyRoutes(deps));
   // Before `/videos/:id`: these share its first words.

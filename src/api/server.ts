@@ -3,6 +3,7 @@ import { serve } from '@hono/node-server';
 import { type ApiParts, composeApi } from '../composition.ts';
 import { type Config, ConfigError, loadConfig } from '../config/env.ts';
 import { AppError } from '../domain/errors.ts';
+import { STOP_MS } from '../host/stop-times.ts';
 import { getVideo } from '../usecases/videos.ts';
 import { createApp } from './app.ts';
 import { createMediaSender } from './media/send.ts';
@@ -12,8 +13,6 @@ import { configureUploadServer, createUploadRoutes } from './routes/upload.ts';
 /** The API process: serves until SIGTERM or SIGINT, then lets what runs finish. */
 
 const RECOVER_EVERY_MS = 5 * 60_000;
-/** The supervisor waits longer than this before it kills. */
-const LONGEST_GOODBYE_MS = 8_000;
 
 try {
   await main(loadConfig());
@@ -107,7 +106,7 @@ function stopSignal(): Promise<NodeJS.Signals> {
 async function finishRequests(server: Server): Promise<void> {
   const closed = new Promise<void>((resolve) => server.close(() => resolve()));
   server.closeIdleConnections();
-  const cut = setTimeout(() => server.closeAllConnections(), LONGEST_GOODBYE_MS);
+  const cut = setTimeout(() => server.closeAllConnections(), STOP_MS.requests);
   await closed;
   clearTimeout(cut);
 }

@@ -1,9 +1,15 @@
-import { loadConfig } from '../config/env.ts';
+import { ConfigError, loadDatabaseConfig } from '../config/env.ts';
 import { migrate } from '../db/migrate.ts';
 
-const names = await migrate(loadConfig().databaseUrl);
-process.stdout.write(
-  names.length === 0
-    ? 'The database is up to date.\n'
-    : `Migrated the database: ${names.join(', ')}.\n`,
-);
+try {
+  const names = await migrate(loadDatabaseConfig().databaseUrl);
+  process.stdout.write(
+    names.length === 0
+      ? 'The database is up to date.\n'
+      : `Migrated the database: ${names.join(', ')}.\n`,
+  );
+} catch (error) {
+  if (!(error instanceof ConfigError)) throw error;
+  process.stderr.write(`${error.message}\n`);
+  process.exitCode = 1;
+}

@@ -1,7 +1,7 @@
 import { createInterface } from 'node:readline/promises';
 import { Writable } from 'node:stream';
 import { parseArgs } from 'node:util';
-import { ConfigError, loadConfig } from '../config/env.ts';
+import { ConfigError, loadDatabaseConfig } from '../config/env.ts';
 import { AppError } from '../domain/errors.ts';
 import { ROLES, type Role, SCOPES, type Scope } from '../domain/video.ts';
 import type { UserAdministration } from '../usecases/manage-users.ts';
@@ -37,7 +37,7 @@ async function main(argv: readonly string[]): Promise<void> {
   const command = readCommand(argv);
   // Only now: it brings in everything, and a typing error should be told at once.
   const { composeUserAdministration } = await import('../composition.ts');
-  const { users, close } = await composeUserAdministration(loadConfig().databaseUrl);
+  const { users, close } = await composeUserAdministration(loadDatabaseConfig().databaseUrl);
   try {
     await command(users);
   } finally {

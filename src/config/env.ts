@@ -30,6 +30,7 @@ export interface Config {
   readonly workRetentionDays: number;
   readonly oldVersionGraceSeconds: number;
   readonly platformFaultPatienceSeconds: number;
+  readonly reconcileGraceSeconds: number;
   readonly workerDrainSeconds: number;
   readonly adminApiKey?: string;
   readonly adminEmail?: string;
@@ -144,6 +145,7 @@ export function loadConfig(env: Environment = readEnvironment()): Config {
     workRetentionDays: values.WORK_RETENTION_DAYS,
     oldVersionGraceSeconds: values.OLD_VERSION_GRACE_SECONDS,
     platformFaultPatienceSeconds: values.PLATFORM_FAULT_PATIENCE_SECONDS,
+    reconcileGraceSeconds: values.RECONCILE_GRACE_SECONDS,
     workerDrainSeconds: values.WORKER_DRAIN_SECONDS,
     ...(values.ADMIN_API_KEY !== undefined && { adminApiKey: values.ADMIN_API_KEY }),
     ...(values.ADMIN_EMAIL !== undefined && { adminEmail: values.ADMIN_EMAIL }),
@@ -182,6 +184,20 @@ export function loadStackConfig(env: Environment = readEnvironment()): StackConf
     adminApiKeyIsSet: values.ADMIN_API_KEY !== undefined,
     logFormat: values.LOG_FORMAT ?? 'pretty',
   });
+}
+
+/**
+ * The database alone, for commands that need nothing else.
+ * @throws ConfigError where no database is known
+ */
+export function loadDatabaseConfig(env: Environment = readEnvironment()): {
+  readonly databaseUrl: string;
+} {
+  const { values, faults } = readSettings(env);
+  const databaseUrl = values.DATABASE_URL ?? readStackFile(dataPaths(values).dataDir)?.databaseUrl;
+  if (!databaseUrl && !env['DATABASE_URL']) faults.push(missingServer('DATABASE_URL'));
+  if (faults.length > 0 || !databaseUrl) throw new ConfigError(faults);
+  return { databaseUrl };
 }
 
 /**

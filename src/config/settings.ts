@@ -156,6 +156,11 @@ export const SETTINGS = {
     unit: 'seconds',
     reason: 'A day: somebody has looked by then.',
   }),
+  RECONCILE_GRACE_SECONDS: setting(integer(3600, 1), {
+    description: 'Age below which no stored file is taken for a leftover.',
+    unit: 'seconds',
+    reason: 'An hour: a file is entered within seconds of being stored.',
+  }),
   WORKER_DRAIN_SECONDS: setting(integer(0, 0, 86_400), {
     description: 'Time a stopping worker gives its running activities to finish.',
     unit: 'seconds',

@@ -3,7 +3,7 @@ import type { EntityManager, MikroORM } from './orm.ts';
 
 /** The door to PostgreSQL: every piece of work gets an EntityManager of its own. */
 export interface Database {
-  /** @throws `database-unavailable` when the server cannot be reached; other errors pass untouched */
+  /** @throws `database-unavailable` when the server cannot be reached or takes too long; other errors pass untouched */
   run<T>(work: (em: EntityManager) => Promise<T>): Promise<T>;
   /** Like `run`, in one transaction. */
   transact<T>(work: (em: EntityManager) => Promise<T>): Promise<T>;
@@ -37,7 +37,7 @@ async function translateFaults<T>(work: () => Promise<T>): Promise<T> {
   }
 }
 
-/** Errors of the socket, and what PostgreSQL says when it stops, starts or has no connection left. */
+/** Errors of the socket, and what PostgreSQL says when it stops, starts, has no connection left, or was too slow for us. */
 const UNREACHABLE_CODES: readonly string[] = [
   ...[
     'ECONNREFUSED',
@@ -51,10 +51,11 @@ const UNREACHABLE_CODES: readonly string[] = [
     'ENOENT',
   ],
   ...['57P01', '57P02', '57P03', '53300', '08000', '08001', '08003', '08004', '08006'],
+  ...['57014', '55P03'],
 ];
 /** pg gives these without a code. */
 const UNREACHABLE_MESSAGES =
-  /Connection terminated|Connection ended|timeout exceeded when trying to connect|Client has encountered a connection error/;
+  /Connection terminated|Connection ended|timeout exceeded when trying to connect|timeout expired|Query read timeout|Client has encountered a connection error/;
 
 function isUnreachable(error: unknown): boolean {
   for (let current: unknown = error, depth = 0; current instanceof Error && depth < 5; depth += 1) {

@@ -8,7 +8,7 @@ const MIGRATION_LOCK = 7_283_940_115;
  * @returns the names of the migrations that were applied now
  */
 export async function migrate(databaseUrl: string): Promise<readonly string[]> {
-  const orm = await openOrm({ databaseUrl, poolSize: 3 });
+  const orm = await openOrm({ databaseUrl, poolSize: 3, patient: true });
   try {
     return await orm.em.fork().transactional(async (em) => {
       await em.execute('select pg_advisory_xact_lock(?)', [MIGRATION_LOCK]);

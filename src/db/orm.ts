@@ -33,10 +33,29 @@ export interface OrmOptions {
   readonly databaseUrl: string;
   /** Connections that this process may hold. */
   readonly poolSize?: number;
+  /** Statements may take as long as they need, as migrations do. */
+  readonly patient?: boolean;
 }
 
+/** Of `pg`, so that a server that is stuck, or a cable that was cut, is an error soon and not a hang. */
+const CONNECTION_LIMITS = {
+  /** For a new connection, and for one of the pool to become free. */
+  connectionTimeoutMillis: 5_000,
+  keepAlive: true,
+};
+const STATEMENT_LIMITS = {
+  statement_timeout: 30_000,
+  lock_timeout: 8_000,
+  /** Where the server cannot even say that the time is over. */
+  query_timeout: 35_000,
+};
+
 /** Opens a pool on the product's database. Nothing is migrated; the caller closes it. */
-export async function openOrm({ databaseUrl, poolSize = 8 }: OrmOptions): Promise<MikroORM> {
+export async function openOrm({
+  databaseUrl,
+  poolSize = 8,
+  patient = false,
+}: OrmOptions): Promise<MikroORM> {
   return MikroORM.init(
     defineConfig({
       clientUrl: databaseUrl,
@@ -44,6 +63,7 @@ export async function openOrm({ databaseUrl, poolSize = 8 }: OrmOptions): Promis
       extensions: [Migrator],
       forceUtcTimezone: true,
       pool: { min: 0, max: poolSize },
+      driverOptions: patient ? CONNECTION_LIMITS : { ...CONNECTION_LIMITS, ...STATEMENT_LIMITS },
       migrations: {
         migrationsList: [{ name: '0001-initial', class: InitialMigration }],
         snapshot: false,

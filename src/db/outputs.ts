@@ -32,6 +32,16 @@ export async function saveStream(
   );
 }
 
+/** Takes some outputs of a version out, so that they are entered anew. */
+export async function removeStreams(
+  tx: EntityManager,
+  videoId: VideoId,
+  version: number,
+  outputs: readonly Output[],
+): Promise<void> {
+  await tx.nativeDelete(VideoStream, { videoId, version, output: { $in: [...outputs] } });
+}
+
 export async function listStreams(
   em: EntityManager,
   videoId: VideoId,

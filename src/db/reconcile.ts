@@ -44,18 +44,21 @@ export interface OldRun {
   readonly runId: string;
 }
 
-/** Active runs that were claimed a while ago. */
+/** Active runs that were claimed a while ago, by id. */
 export async function findActiveRuns(
   em: EntityManager,
-  olderThanSeconds: number,
-  limit: number,
-): Promise<readonly OldRun[]> {
-  const rows = await em.execute<{ video_id: number; workflow_id: string; run_id: string }[]>(
-    `select video_id, workflow_id, run_id from video_runs
-      where state = 'active' and started_at < now() - make_interval(secs => ?) order by id limit ?`,
-    [olderThanSeconds, limit],
+  cursor: { readonly afterId: number; readonly olderThanSeconds: number; readonly limit: number },
+): Promise<readonly (OldRun & { readonly id: number })[]> {
+  const rows = await em.execute<
+    { id: number; video_id: number; workflow_id: string; run_id: string }[]
+  >(
+    `select id, video_id, workflow_id, run_id from video_runs
+      where state = 'active' and id > ? and started_at < now() - make_interval(secs => ?)
+      order by id limit ?`,
+    [cursor.afterId, cursor.olderThanSeconds, cursor.limit],
   );
   return rows.map((row) => ({
+    id: row.id,
     videoId: row.video_id as VideoId,
     workflowId: row.workflow_id,
     runId: row.run_id,

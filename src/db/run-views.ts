@@ -26,16 +26,17 @@ export interface QueueEntry {
   readonly run: RunRecord;
 }
 
-/** Oldest first. @param ownerId undefined: everybody's */
+/** Newest first. @param ownerId undefined: everybody's */
 export async function listActiveRuns(
   em: EntityManager,
   ownerId: number | undefined,
+  limit: number,
 ): Promise<readonly QueueEntry[]> {
   const rows = await em.execute<(RunRow & { title: string; owner_id: number })[]>(
     `select ${RUN_COLUMNS}, v.title, v.owner_id from video_runs r join videos v on v.id = r.video_id
      where r.state = 'active' and v.deleted_at is null ${ownerId === undefined ? '' : 'and v.owner_id = ?'}
-     order by r.started_at, r.id`,
-    ownerId === undefined ? [] : [ownerId],
+     order by r.started_at desc, r.id desc limit ?`,
+    ownerId === undefined ? [limit] : [ownerId, limit],
   );
   return rows.map((row) => ({ title: row.title, ownerId: row.owner_id, run: toRunRecord(row) }));
 }

@@ -272,11 +272,28 @@ export async function endRun(
     { id: run.id },
     { state, failure, waitingFor: null, endedAt: new Date() },
   );
-  if (state === 'lost') return;
+  if (state === 'lost') {
+    // Nobody works on it any more, so it waits again.
+    await tx.nativeUpdate(
+      Video,
+      { id: run.videoId, version: null, status: 'processing' },
+      { status: 'pending', updatedAt: new Date() },
+    );
+    return;
+  }
   await tx.nativeUpdate(
     Video,
     { id: run.videoId, version: null },
     { status: state, failure, updatedAt: new Date() },
+  );
+}
+
+/** Ends the wait of a video that no run has claimed; needs the video's lock. */
+export async function cancelWaiting(tx: EntityManager, videoId: VideoId): Promise<void> {
+  await tx.nativeUpdate(
+    Video,
+    { id: videoId, version: null, status: 'pending' },
+    { status: 'cancelled', updatedAt: new Date() },
   );
 }
 

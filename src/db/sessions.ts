@@ -7,13 +7,23 @@ export type SessionKind = (typeof SESSION_KINDS)[number];
 export interface SessionRecord {
   readonly id: number;
   readonly userId: number;
+  readonly apiKeyId: number | null;
   readonly expiresAt: Date;
 }
 
-export async function insertSession(
-  em: EntityManager,
-  session: { userId: number; kind: SessionKind; tokenHash: string; expiresAt: Date },
-): Promise<void> {
+export interface NewSession {
+  readonly userId: number;
+  readonly apiKeyId: number | null;
+  readonly kind: SessionKind;
+  readonly tokenHash: string;
+  readonly expiresAt: Date;
+}
+
+/** Also false where the API key that the session came from has run out or was revoked. */
+const IS_LIVE = `s.kind = ? and s.token_hash = ? and s.expires_at > ? and (s.api_key_id is null or exists (
+  select 1 from api_keys k where k.id = s.api_key_id and k.revoked_at is null and (k.expires_at is null or k.expires_at > ?)))`;
+
+export async function insertSession(em: EntityManager, session: NewSession): Promise<void> {
   await em.insert(Session, session);
 }
 
@@ -22,11 +32,11 @@ export async function findSession(
   em: EntityManager,
   { kind, tokenHash, now }: { kind: SessionKind; tokenHash: string; now: Date },
 ): Promise<SessionRecord | undefined> {
-  const where = { kind, tokenHash, expiresAt: { $gt: now } };
-  const session = await em.findOne(Session, where, { disableIdentityMap: true });
-  return session === null
-    ? undefined
-    : { id: session.id, userId: session.userId, expiresAt: session.expiresAt };
+  const [row] = await em.execute<SessionRow[]>(
+    `select s.id, s.user_id, s.api_key_id, s.expires_at from sessions s where ${IS_LIVE}`,
+    [kind, tokenHash, now, now],
+  );
+  return row && toRecord(row);
 }
 
 /** Notes that a session is in use and moves its end. */
@@ -38,16 +48,21 @@ export async function extendSession(
   await em.nativeUpdate(Session, { id }, { lastSeenAt: at.seen, expiresAt: at.expires });
 }
 
-/** Takes a session away. @returns whose it was; undefined when it was not there, so that of two callers one gets it */
+/** Takes a session away. @returns what it was; undefined when it was not there, so that of two callers one gets it */
 export async function takeSession(
   em: EntityManager,
   { kind, tokenHash, now }: { kind: SessionKind; tokenHash: string; now: Date },
-): Promise<{ readonly userId: number } | undefined> {
-  const rows = await em.execute<{ user_id: number }[]>(
-    'delete from sessions where kind = ? and token_hash = ? and expires_at > ? returning user_id',
-    [kind, tokenHash, now],
+): Promise<SessionRecord | undefined> {
+  const [row] = await em.execute<SessionRow[]>(
+    `delete from sessions s where ${IS_LIVE} returning s.id, s.user_id, s.api_key_id, s.expires_at`,
+    [kind, tokenHash, now, now],
   );
-  return rows[0] === undefined ? undefined : { userId: rows[0].user_id };
+  return row && toRecord(row);
+}
+
+/** Ends what was made with a key. */
+export async function deleteSessionsOfApiKey(em: EntityManager, apiKeyId: number): Promise<void> {
+  await em.nativeDelete(Session, { apiKeyId });
 }
 
 /** Logs a user out everywhere. */
@@ -57,4 +72,20 @@ export async function deleteSessionsOfUser(em: EntityManager, userId: number): P
 
 export async function deleteExpiredSessions(em: EntityManager, now: Date): Promise<void> {
   await em.nativeDelete(Session, { expiresAt: { $lte: now } });
+}
+
+interface SessionRow {
+  readonly id: number;
+  readonly user_id: number;
+  readonly api_key_id: number | null;
+  readonly expires_at: string | Date;
+}
+
+function toRecord(row: SessionRow): SessionRecord {
+  return {
+    id: row.id,
+    userId: row.user_id,
+    apiKeyId: row.api_key_id,
+    expiresAt: new Date(row.expires_at),
+  };
 }

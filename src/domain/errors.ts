@@ -81,6 +81,7 @@ export const ERRORS = {
   'range-not-satisfiable': caller(416, 'The range lies outside the file'),
   'visibility-not-available': caller(422, 'Only private videos are offered'),
   'rate-limited': caller(429, 'Too many requests'),
+  'request-too-slow': caller(408, 'The request took too long to arrive'),
   // Uploads
   'upload-content-type': caller(415, 'An upload is sent as multipart/form-data'),
   'upload-file-missing': caller(400, 'The form has no file part'),
@@ -100,7 +101,6 @@ export const ERRORS = {
   'email-taken': conflict('There is already a user with this address'),
   'name-taken': conflict('There is already one with this name'),
   'category-in-use': conflict('The category still has videos'),
-  'idempotency-conflict': conflict('This key was used for another request'),
   // Sources
   'source-missing': source('The original file is gone'),
   'source-empty': source('The file is empty'),

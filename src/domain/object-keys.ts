@@ -35,9 +35,12 @@ export function workKey(videoId: VideoId, random: string, extension: string): st
   return `videos/work/${videoId}/${random}.${extension}`;
 }
 
+/** Everything that can be made again. Originals are not among it: nobody takes one for a leftover. */
+export const MADE_PREFIXES = ['processed', 'compressed', 'streams', 'thumbnails', 'work'].map(
+  (folder) => `videos/${folder}/`,
+);
+
 /** Every prefix that holds objects of one video, its original apart. */
 export function ownedPrefixes(videoId: VideoId): readonly string[] {
-  return ['processed', 'compressed', 'streams', 'thumbnails', 'work'].map(
-    (folder) => `videos/${folder}/${videoId}/`,
-  );
+  return MADE_PREFIXES.map((prefix) => `${prefix}${videoId}/`);
 }

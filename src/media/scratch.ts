@@ -1,4 +1,4 @@
-import { chmod, mkdir, mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
+import { chmod, mkdir, mkdtemp, readdir, readFile, rm, stat, utimes } from 'node:fs/promises';
 import path from 'node:path';
 import { judgeProcess, processTag } from '../host/process-tag.ts';
 
@@ -12,12 +12,20 @@ export interface ScratchRoot {
 }
 
 const ROOT_PREFIX = 'worker-';
+const TOUCH_EVERY_MS = 5 * 60_000;
+/** A root of another host or container that was not touched for this long belongs to nobody. */
+const FOREIGN_AGE_MS = 86_400_000;
 
 /** Makes this process's root, `worker-<process tag>`, in a work folder that other workers may share. */
-export async function createScratchRoot(workDir: string): Promise<ScratchRoot> {
+export async function createScratchRoot(
+  workDir: string,
+  touchEveryMs = TOUCH_EVERY_MS,
+): Promise<ScratchRoot> {
   const root = path.join(path.resolve(workDir), `${ROOT_PREFIX}${processTag()}`);
   await mkdir(root, { recursive: true, mode: 0o700 });
   await chmod(root, 0o700);
+  const touch = () => utimes(root, new Date(), new Date()).catch(() => undefined);
+  const touching = setInterval(() => void touch(), touchEveryMs).unref();
   return {
     path: root,
     async withScratch(work) {
@@ -29,13 +37,17 @@ export async function createScratchRoot(workDir: string): Promise<ScratchRoot> {
         await removeTree(folder);
       }
     },
-    remove: () => removeTree(root),
+    async remove() {
+      clearInterval(touching);
+      await removeTree(root);
+    },
   };
 }
 
 /**
- * Clears up after workers that were killed: for each root of this host whose process is gone, ends the tools that still work in it and removes
- * it. Roots of living workers stay. To be called when a worker starts.
+ * Clears up after workers that were killed: for each root of this host whose process is gone, ends the tools that still work in
+ * it and removes it; so it does with what another host or container has not touched for a day. Roots of living workers stay. To
+ * be called when a worker starts.
  * @returns the roots that were removed
  */
 export async function sweepStaleScratch(workDir: string): Promise<readonly string[]> {
@@ -43,13 +55,23 @@ export async function sweepStaleScratch(workDir: string): Promise<readonly strin
   const removed: string[] = [];
   for (const name of names) {
     if (!name.startsWith(ROOT_PREFIX)) continue;
-    if (judgeProcess(name.slice(ROOT_PREFIX.length)) !== 'dead') continue;
     const root = path.join(path.resolve(workDir), name);
+    if (!(await isAbandoned(root, name.slice(ROOT_PREFIX.length)))) continue;
     await endProcessesNaming(root);
     await removeTree(root);
     removed.push(root);
   }
   return removed;
+}
+
+async function isAbandoned(root: string, owner: string): Promise<boolean> {
+  const verdict = judgeProcess(owner);
+  if (verdict !== 'elsewhere') return verdict === 'dead';
+  const touchedMs = await stat(root).then(
+    (facts) => facts.mtimeMs,
+    () => Number.POSITIVE_INFINITY,
+  );
+  return Date.now() - touchedMs > FOREIGN_AGE_MS;
 }
 
 /** A tool's command line carries absolute paths below the root it works in. */

@@ -2,6 +2,7 @@ import type { ChildProcess } from 'node:child_process';
 import { readdir, readFile } from 'node:fs/promises';
 import { setTimeout as delay } from 'node:timers/promises';
 
+import { readMovedBytes } from '../host/process-bytes.ts';
 import { OutputTail } from './output-tail.ts';
 
 /**
@@ -74,7 +75,7 @@ export function superviseChild(child: ChildProcess, limits: ChildLimits): Superv
   limits.signal?.addEventListener('abort', onAbort, { once: true });
   if (limits.signal?.aborted === true) onAbort();
   const stopDeadline = startDeadline(limits.deadline, startedAt, () => kill('timeout'));
-  const stall = startStallWatch(limits.stallMs, () => kill('stall'));
+  const stall = startStallWatch(child, limits.stallMs, () => kill('stall'));
 
   const ended = awaitEnd(child, () => {
     hasExited = true;
@@ -130,13 +131,28 @@ async function askForMore({ extend }: ToolDeadline): Promise<number | undefined>
   }
 }
 
+/**
+ * A tool that says nothing may still be moving bytes, as when the index of a large file goes to its front: before it counts as
+ * stalled, what it has read and written on disk is compared with the last look.
+ */
 function startStallWatch(
+  { pid }: ChildProcess,
   stallMs: number | undefined,
   expire: () => void,
 ): { progressed: () => void; stop: () => void } {
   if (stallMs === undefined) return { progressed: () => undefined, stop: () => undefined };
-  const timer = setTimeout(expire, stallMs);
-  return { progressed: () => void timer.refresh(), stop: () => clearTimeout(timer) };
+  let seenBytes = 0;
+  const hasMoved = (): boolean => {
+    const before = seenBytes;
+    seenBytes = pid === undefined ? 0 : readMovedBytes(pid);
+    return seenBytes !== before;
+  };
+  const timer = setTimeout(() => (hasMoved() ? void timer.refresh() : expire()), stallMs);
+  const progressed = (): void => {
+    hasMoved();
+    timer.refresh();
+  };
+  return { progressed, stop: () => clearTimeout(timer) };
 }
 
 type RawEnd = Pick<ChildEnd, 'exitCode' | 'signal' | 'spawnError'>;

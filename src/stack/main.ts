@@ -1,5 +1,6 @@
 import { API_NODE_FLAGS } from '../api/node-flags.ts';
 import type { StackConfig } from '../config/env.ts';
+import { STOP_MS } from '../host/stop-times.ts';
 import { runStack } from './run-stack.ts';
 import type { StackScripts } from './stack.ts';
 
@@ -17,12 +18,12 @@ function scripts(config: StackConfig): StackScripts {
         file: 'src/api/server.ts',
         nodeFlags: API_NODE_FLAGS,
         healthUrl: `http://${visit}:${config.port}/healthz`,
-        stopGraceMs: 3000,
+        stopGraceMs: STOP_MS.api,
       },
       {
         name: 'worker',
         file: 'src/workers/worker.ts',
-        stopGraceMs: 5000 + config.workerDrainSeconds * 1000,
+        stopGraceMs: STOP_MS.worker + config.workerDrainSeconds * 1000,
       },
     ],
   };

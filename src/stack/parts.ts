@@ -1,5 +1,6 @@
 import { dirname } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { STOP_MS } from '../host/stop-times.ts';
 import { launch, type Exit } from './launch.ts';
 import type { Part } from './part-keeper.ts';
 import type { PostgresHome } from './postgres-home.ts';
@@ -14,7 +15,7 @@ export function postgresPart(home: PostgresHome): Part {
     name: 'postgres',
     launch: (onLine) => launchPostgres(home.cluster, { port: home.port, onLine }),
     waitUntilReady: (signal) => waitForPostgres(home.cluster, home.port, signal),
-    stopGraceMs: 3000,
+    stopGraceMs: STOP_MS.postgres,
   };
 }
 
@@ -24,7 +25,7 @@ export function temporalPart(server: TemporalServer): Part {
     name: 'temporal',
     launch: (onLine) => launchTemporal(server, onLine),
     waitUntilReady: (signal) => waitForTemporal(server, signal),
-    stopGraceMs: 3000,
+    stopGraceMs: STOP_MS.temporal,
   };
 }
 

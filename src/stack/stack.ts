@@ -18,7 +18,7 @@ import { openTemporalHome } from './temporal-home.ts';
 export interface StackScripts {
   /** Run to its end before any service starts; paths from the root of the checkout. */
   readonly migrate: string;
-  /** In the order in which they start, which is also the order in which they are stopped. */
+  /** In the order in which they start; they are stopped all at once. */
   readonly services: readonly Script[];
 }
 
@@ -47,7 +47,7 @@ export function createStack(deps: {
   const runDir = join(dataDir, 'run');
   const halt = new AbortController();
   const keepers: PartKeeper[] = [];
-  const stopOrder = [...scripts.services.map((script) => script.name), 'temporal', 'postgres'];
+  const serviceNames = scripts.services.map((script) => script.name);
   let lock: { release: () => void } | undefined;
   let stopped: Promise<void> | undefined;
   const say = (line: string) => log('stack', line);
@@ -77,7 +77,7 @@ export function createStack(deps: {
   }
 
   async function endStaleParts(): Promise<void> {
-    for (const name of stopOrder) {
+    for (const name of [...serviceNames, 'temporal', 'postgres']) {
       await endStalePart(name, { runDir, signal: name === 'postgres' ? 'SIGINT' : 'SIGTERM' });
     }
   }
@@ -135,8 +135,9 @@ export function createStack(deps: {
 
   async function stopAll(): Promise<void> {
     halt.abort();
-    for (const name of stopOrder) {
-      await keepers.find((keeper) => keeper.name === name)?.stop();
+    for (const names of [serviceNames, ['temporal'], ['postgres']]) {
+      const ending = keepers.filter((keeper) => names.includes(keeper.name));
+      await Promise.all(ending.map((keeper) => keeper.stop()));
     }
     removeStackFile(dataDir);
     lock?.release();

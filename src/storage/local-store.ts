@@ -1,7 +1,8 @@
 import { randomBytes } from 'node:crypto';
-import { constants } from 'node:fs';
-import { copyFile, link, lstat, realpath, rmdir, unlink } from 'node:fs/promises';
+import { createReadStream, createWriteStream } from 'node:fs';
+import { link, lstat, realpath, rmdir, unlink } from 'node:fs/promises';
 import { dirname, join, relative } from 'node:path';
+import { pipeline } from 'node:stream/promises';
 import { AppError } from '../domain/errors.ts';
 import { isLinkRefusal, linkNew, makeFolder, renameNew, syncFolder } from './durable-files.ts';
 import { type FileSink, openFileSink } from './file-sink.ts';
@@ -12,13 +13,16 @@ import { assertKeyPrefix, assertObjectKey } from './object-key.ts';
 import type { ObjectStore, StoredObject } from './object-store.ts';
 import { readFileRange } from './read-file-range.ts';
 import { errnoOf, toStorageFault, withStorageFaults } from './storage-faults.ts';
+import { openVolumeMarker } from './volume-marker.ts';
 
 /** Never listed, never a key: keys have no segment that starts with a dot. */
 const INCOMING = '.incoming';
 
 export interface LocalStoreOptions {
-  /** Absolute. Made where it is missing. */
+  /** Absolute. Made where it is missing, unless it was there before. */
   readonly root: string;
+  /** Absolute, outside of `root`: remembers which folder was used, so that one whose volume is not mounted is not taken for it. */
+  readonly idFile?: string;
   /** Called at named instants, so that a test can end the process there. */
   readonly crashPoint?: (name: string) => void;
 }
@@ -28,18 +32,21 @@ export interface LocalStoreOptions {
  *
  * New bytes are written in `root/.incoming`, synced, and get their name by a hard link, which fails where the name is taken;
  * then the folder is synced and the first name removed. A kill at any point leaves either nothing under the key or all of it.
+ *
+ * A root that is not the one used before, as when its volume is not mounted, makes every call fail with `storage-unavailable`.
  */
 export async function createLocalStore({
   root,
+  idFile,
   crashPoint = () => undefined,
 }: LocalStoreOptions): Promise<ObjectStore> {
   const incoming = createIncomingFolder(join(root, INCOMING));
-  await withStorageFaults({ root }, () => makeFolder(incoming.path));
-  const realRoot = await realpath(root);
+  const volume = await openVolumeMarker({ root, idFile });
 
   /** Where a key lies. A symbolic link on the way that leads out of the store is refused. */
   const locate = async (key: string): Promise<string> => {
     assertObjectKey(key);
+    const realRoot = await volume.check();
     const path = join(realRoot, key);
     const folder = await nearestFolder(dirname(path));
     if (!isInside(realRoot, folder))
@@ -66,6 +73,7 @@ export async function createLocalStore({
   };
 
   const openSink = async (): Promise<FileSink> => {
+    await volume.check();
     await makeFolder(incoming.path);
     return openFileSink(incoming.newPath());
   };
@@ -145,7 +153,7 @@ export async function createLocalStore({
           await link(from, path);
         } catch (error) {
           if (!isLinkRefusal(error)) throw error;
-          await copyFile(from, path, constants.COPYFILE_EXCL | constants.COPYFILE_FICLONE);
+          await copyNew(from, path, signal);
         }
       }),
 
@@ -160,13 +168,13 @@ export async function createLocalStore({
         for (const key of keys) {
           const path = await locate(key);
           await unlink(path).catch(ignoreMissing);
-          await pruneEmptyFolders(dirname(path), realRoot);
+          await pruneEmptyFolders(dirname(path), await realpath(root));
         }
       }),
 
     async *list(prefix) {
       assertKeyPrefix(prefix);
-      yield* listFiles(realRoot, prefix);
+      yield* listFiles(await volume.check(), prefix);
     },
 
     checkWritable: () =>
@@ -180,8 +188,27 @@ export async function createLocalStore({
         }
       }),
 
-    sweepIncoming: () => withStorageFaults({}, () => incoming.sweep()),
+    sweepIncoming: () =>
+      withStorageFaults({}, async () => {
+        await volume.check();
+        return incoming.sweep();
+      }),
   };
+}
+
+/** For a path on another volume. An abort leaves nothing. @throws EEXIST */
+async function copyNew(from: string, to: string, signal: AbortSignal | undefined): Promise<void> {
+  const copy = createWriteStream(to, { flags: 'wx', mode: 0o640 });
+  let isMade = false;
+  copy.once('open', () => {
+    isMade = true;
+  });
+  try {
+    await pipeline(createReadStream(from), copy, signal === undefined ? {} : { signal });
+  } catch (error) {
+    if (isMade) await unlink(to).catch(ignoreMissing);
+    throw error;
+  }
 }
 
 interface NameOptions {

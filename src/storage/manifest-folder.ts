@@ -20,6 +20,8 @@ export interface ManifestFolder {
   remove(name: string): Promise<void>;
   /** Puts one that cannot be used out of the way, kept for an operator. */
   setAside(name: string): Promise<void>;
+  /** Puts one whose original never came back into `abandoned/`, kept for an operator. */
+  abandon(name: string): Promise<void>;
   /** Removes what dead writers left half-written. */
   sweep(): Promise<number>;
 }
@@ -71,6 +73,12 @@ export function createManifestFolder(path: string): ManifestFolder {
     remove: (name) => faults(() => unlink(fileOf(name)).catch(ignoreMissing)),
     setAside: (name) =>
       faults(() => rename(fileOf(name), `${fileOf(name)}.broken`).catch(ignoreMissing)),
+    abandon: (name) =>
+      faults(async () => {
+        const folder = join(path, 'abandoned');
+        await mkdir(folder, { recursive: true });
+        await rename(fileOf(name), join(folder, `${name}${SUFFIX}`)).catch(ignoreMissing);
+      }),
     sweep: () => faults(() => drafts.sweep()),
   };
 }

@@ -26,9 +26,9 @@ export async function ensureServerSide(
   client: Client,
   reconcileEverySeconds: number,
 ): Promise<void> {
-  await ensureRetention(client);
   await ensureSearchAttributes(client);
   await ensureSchedule(client, reconcileEverySeconds);
+  await ensureRetention(client);
 }
 
 async function ensureRetention(client: Client): Promise<void> {

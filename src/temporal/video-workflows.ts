@@ -35,8 +35,11 @@ export interface VideoWorkflows {
     video: StartableVideo,
     input: Omit<ProcessVideoInput, 'videoId' | 'origin'>,
   ): Promise<RunIdentity>;
-  /** Asks a run to stop; it ends by itself. @throws `no-active-run`, `temporal-unavailable` */
-  cancelRun(run: RunIdentity): Promise<void>;
+  /**
+   * Asks the latest run of a workflow id to stop; it ends by itself. Not one run of it: after a reset the rows may not know the
+   * new one yet. @throws `no-active-run`, `temporal-unavailable`
+   */
+  cancelRun(workflowId: string): Promise<void>;
   /** Starts the removal of a deleted video. @returns false when Temporal does not answer: reconcile starts it later */
   startDelete(videoId: VideoId): Promise<boolean>;
   isReachable(): Promise<boolean>;
@@ -86,9 +89,9 @@ export function createVideoWorkflows(client: Client): VideoWorkflows {
       }
     },
 
-    async cancelRun({ workflowId, runId }) {
+    async cancelRun(workflowId) {
       try {
-        await bounded(() => client.workflow.getHandle(workflowId, runId).cancel());
+        await bounded(() => client.workflow.getHandle(workflowId).cancel());
       } catch (error) {
         if (error instanceof WorkflowNotFoundError)
           throw new AppError('no-active-run', {}, { cause: error });

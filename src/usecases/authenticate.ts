@@ -34,6 +34,7 @@ export async function authenticateApiKey(deps: Deps, key: string): Promise<Viewe
       role: owner.role,
       scopes: found.scopes,
       via: 'api-key',
+      apiKeyId: found.id,
     };
   });
 }
@@ -57,6 +58,7 @@ export async function authenticateSession(
       role: user.role,
       scopes: scopesOf(user.role),
       via: 'session',
+      apiKeyId: session.apiKeyId,
     };
     return { viewer, extended };
   });

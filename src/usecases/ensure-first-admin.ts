@@ -1,8 +1,9 @@
 import { mkdir, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { deleteApiKey, insertApiKey, replaceApiKey } from '../db/api-keys.ts';
+import { deleteApiKey, findApiKey, insertApiKey, replaceApiKey } from '../db/api-keys.ts';
 import type { Database } from '../db/database.ts';
 import type { EntityManager } from '../db/orm.ts';
+import { deleteSessionsOfApiKey } from '../db/sessions.ts';
 import { findFirstAdmin, findUserByEmail, insertUser, setUserRole } from '../db/users.ts';
 import type { UserId } from '../domain/ids.ts';
 import { generateApiKey, hashSecret } from './api-key-format.ts';
@@ -27,14 +28,16 @@ const LOCK = 7_110_301;
 /**
  * Makes sure that somebody can get in: an administrator and an API key of theirs, kept in `DATA_DIR/admin-api-key` (0600).
  *
- * A key set by the operator is accepted from the next start on, and no longer once it is changed or taken away; then a new
- * one is generated. A key that was revoked by hand stays revoked. Run it at every start; several processes may do so at once.
+ * A key set by the operator is accepted from the next start on; once it is changed or taken away, neither it nor a session
+ * made with it is. When it is taken away a new one is generated. A key that was revoked by hand stays revoked. Run it at every
+ * start; several processes may do so at once.
  */
 export async function ensureFirstAdmin(options: FirstAdminOptions): Promise<void> {
   await options.database.transact(async (em) => {
     await em.execute('select pg_advisory_xact_lock(?)', [LOCK]);
     const { adminId, isNew } = await ensureAdmin(em, options);
     if (options.adminApiKey !== undefined) {
+      await endSessionsOfOldKey(em, options.adminApiKey);
       await replaceApiKey(em, {
         ...keyOf(adminId, 'ADMIN_API_KEY'),
         publicId: ENVIRONMENT_KEY_ID,
@@ -76,6 +79,13 @@ async function ensureAdmin(
       : await options.passwords.hash(options.adminPassword);
   const id = await insertUser(em, { email, passwordHash, role: 'admin' });
   return { adminId: first?.id ?? id, isNew: first === undefined };
+}
+
+/** The row stays and means another key. */
+async function endSessionsOfOldKey(em: EntityManager, newKey: string): Promise<void> {
+  const old = await findApiKey(em, ENVIRONMENT_KEY_ID);
+  if (old !== undefined && old.secretHash !== hashSecret(newKey))
+    await deleteSessionsOfApiKey(em, old.id);
 }
 
 function keyOf(ownerId: number, name: string) {

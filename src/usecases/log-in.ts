@@ -42,7 +42,7 @@ export async function logIn(
 }
 
 /**
- * Trades an API key for a browser session of its owner, so that the browser need not keep the key.
+ * Trades an API key for a browser session of its owner, so that the browser need not keep the key. It ends with the key.
  * @throws `invalid-credentials`, `permission-denied` for a key that may do less than its user, `rate-limited`
  */
 export async function logInByApiKey(
@@ -55,7 +55,8 @@ export async function logInByApiKey(
   const viewer = await authenticateApiKey(deps, key);
   deps.logInLimiter.giveBack(keys);
   requireAllScopes(viewer, 'A browser session');
-  return open(deps, { id: viewer.userId, email: viewer.email, role: viewer.role });
+  const owner = { id: viewer.userId, email: viewer.email, role: viewer.role };
+  return open(deps, owner, viewer.apiKeyId);
 }
 
 /** Makes a member and logs them in. @throws `email-taken`, `sign-up-disabled`, `rate-limited` */
@@ -74,9 +75,14 @@ export async function signUp(
   return open(deps, { id, email: credentials.email.toLowerCase(), role });
 }
 
-async function open(deps: Deps, user: Pick<UserRecord, 'id' | 'email' | 'role'>): Promise<LogIn> {
+async function open(
+  deps: Deps,
+  user: Pick<UserRecord, 'id' | 'email' | 'role'>,
+  apiKeyId: number | null = null,
+): Promise<LogIn> {
   const asked = {
     userId: user.id,
+    apiKeyId,
     kind: 'browser',
     now: deps.now(),
     seconds: SESSION_SECONDS,

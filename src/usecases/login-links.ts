@@ -17,6 +17,7 @@ export async function createLoginLink(deps: Deps, viewer: Viewer): Promise<Opene
   requireAllScopes(viewer, 'A login link');
   const asked = {
     userId: viewer.userId,
+    apiKeyId: viewer.apiKeyId,
     kind: 'login-link',
     now: deps.now(),
     seconds: LINK_SECONDS,
@@ -36,6 +37,7 @@ export async function redeemLoginLink(deps: Deps, token: string): Promise<Opened
     }
     return openSession(em, {
       userId: taken.userId,
+      apiKeyId: taken.apiKeyId,
       kind: 'browser',
       now,
       seconds: SESSION_SECONDS,

@@ -21,13 +21,21 @@ export interface OpenedSession {
 /** Makes a session of 256 random bits, and throws out those that have run out. */
 export async function openSession(
   em: EntityManager,
-  session: { userId: number; kind: SessionKind; now: Date; seconds: number },
+  session: {
+    userId: number;
+    /** The key that this comes from, if any: the session ends with it. */
+    apiKeyId: number | null;
+    kind: SessionKind;
+    now: Date;
+    seconds: number;
+  },
 ): Promise<OpenedSession> {
   const token = randomBytes(32).toString('base64url');
   const expiresAt = new Date(session.now.getTime() + session.seconds * 1000);
   await deleteExpiredSessions(em, session.now);
   await insertSession(em, {
     userId: session.userId,
+    apiKeyId: session.apiKeyId,
     kind: session.kind,
     tokenHash: hashSecret(token),
     expiresAt,

@@ -1,22 +1,31 @@
 import { findVideoIdByStoredName } from '../db/videos.ts';
 import { originalKey } from '../domain/object-keys.ts';
 import type { ObjectStore } from '../storage/object-store.ts';
-import { readManifest, type RegisterUploadDeps, registerUpload } from './register-upload.ts';
+import {
+  readManifest,
+  type RegisterUploadDeps,
+  registerUpload,
+  type UploadManifest,
+} from './register-upload.ts';
 import type { SubmitUpload } from './submit-upload.ts';
 
 export interface RecoverManifestsDeps extends RegisterUploadDeps {
   readonly store: ObjectStore;
   readonly uploads: Pick<SubmitUpload, 'isLive'>;
+  readonly now: () => Date;
 }
+
+/** A manifest waits this long for an original that is not there; then it can only be of a video that was deleted, or lost. */
+const PATIENCE_MS = 7 * 86_400_000;
 
 /** How many manifests came to which end. */
 export interface RecoveryReport {
   readonly registered: number;
   /** Their row was there. */
   readonly settled: number;
-  /** Their original is gone, or they cannot be read. */
+  /** Set aside, for an operator: they cannot be right, or their original has been gone for a week. */
   readonly dropped: number;
-  /** Left for the next time. */
+  /** Left for the next time: something was away, as the original may be. */
   readonly postponed: number;
 }
 
@@ -57,14 +66,7 @@ async function recoverOne(deps: RecoverManifestsDeps, name: string): Promise<key
   }
 
   const original = await store.stat(originalKey(name));
-  if (original === undefined) {
-    await manifests.remove(name);
-    logger.error(
-      { storedName: name, ownerId: manifest.ownerId },
-      'the original of an upload is gone; its manifest was removed',
-    );
-    return 'dropped';
-  }
+  if (original === undefined) return awaitOriginal(deps, manifest);
   if (original.sizeBytes !== manifest.originalSizeBytes) {
     await manifests.setAside(name);
     logger.error(
@@ -75,4 +77,25 @@ async function recoverOne(deps: RecoverManifestsDeps, name: string): Promise<key
   }
   await registerUpload(deps, manifest);
   return 'registered';
+}
+
+/** Nothing is promised away: an absent original may be back tomorrow, and the manifest is all that is known of its upload. */
+async function awaitOriginal(
+  { manifests, logger, now }: RecoverManifestsDeps,
+  { storedName, ownerId, createdAt }: UploadManifest,
+): Promise<keyof RecoveryReport> {
+  const isOver = now().getTime() - createdAt.getTime() > PATIENCE_MS;
+  if (!isOver) {
+    logger.warn(
+      { storedName, ownerId },
+      'the original of an upload is not there; its manifest waits',
+    );
+    return 'postponed';
+  }
+  await manifests.abandon(storedName);
+  logger.error(
+    { storedName, ownerId },
+    'the original of an upload is gone; its manifest was moved to abandoned/',
+  );
+  return 'dropped';
 }

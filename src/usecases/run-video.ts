@@ -2,7 +2,7 @@ import type { RunRecord } from '../db/run-views.ts';
 import { gatherVideoFacts } from '../db/video-facts.ts';
 import type { VideoRecord } from '../db/videos.ts';
 import { AppError } from '../domain/errors.ts';
-import type { RunIdentity, VideoId } from '../domain/ids.ts';
+import { processWorkflowId, type RunIdentity, type VideoId } from '../domain/ids.ts';
 import type { Profile } from '../domain/video.ts';
 import type { UseCaseDeps } from './deps.ts';
 import { requireVideo } from './require-video.ts';
@@ -25,14 +25,16 @@ export async function cancelVideo(
   deps: Deps,
   viewer: Viewer,
   videoId: VideoId,
-): Promise<RunIdentity> {
+): Promise<{ workflowId: string }> {
   const { video, run } = await look(deps, viewer, videoId);
-  if (run?.state !== 'active') {
+  const isActive = run?.state === 'active';
+  // A run that has not claimed the video yet is known by its name only.
+  if (!isActive && video.status !== 'pending') {
     throw new AppError(video.status === 'completed' ? 'already-completed' : 'no-active-run');
   }
-  const identity = { workflowId: run.workflowId, runId: run.runId };
-  await deps.workflows.cancelRun(identity);
-  return identity;
+  const workflowId = isActive ? run.workflowId : processWorkflowId(videoId);
+  await deps.workflows.cancelRun(workflowId);
+  return { workflowId };
 }
 
 /**

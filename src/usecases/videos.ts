@@ -104,13 +104,14 @@ export interface QueueEntryView {
   readonly startedAt: string;
 }
 
-/** Runs that are not over, oldest first: everybody's for an administrator, else the viewer's own. */
+/** The newest runs that are not over, newest first: everybody's for an administrator, else the viewer's own. */
 export async function listQueue(
   deps: Pick<Deps, 'database' | 'now'>,
   viewer: Viewer,
+  limit: number,
 ): Promise<readonly QueueEntryView[]> {
   const entries = await deps.database.run((em) =>
-    listActiveRuns(em, isAdmin(viewer) ? undefined : viewer.userId),
+    listActiveRuns(em, isAdmin(viewer) ? undefined : viewer.userId, limit),
   );
   return entries.map(({ run, title, ownerId }) => ({
     videoId: run.videoId,

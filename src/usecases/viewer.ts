@@ -10,6 +10,8 @@ export interface Viewer {
   /** A browser session holds all that its user may do. */
   readonly scopes: readonly Scope[];
   readonly via: 'api-key' | 'session';
+  /** The key itself, or the one that a session was made with; null for a login by password. */
+  readonly apiKeyId: number | null;
 }
 
 /** True for an administrator whose login was not narrowed: an admin's read-only key sees what a member sees. */

@@ -1,5 +1,6 @@
 import { type NativeConnection, Worker, type WorkerOptions } from '@temporalio/worker';
 import type { Activities } from '../activities/index.ts';
+import { STOP_MS } from '../host/stop-times.ts';
 import { TASK_QUEUES } from '../workflows/messages.ts';
 
 /** Which queues a process may serve. */
@@ -22,8 +23,6 @@ const ORCHESTRATION_SLOTS = 20;
 const INTAKE_SLOTS = 2;
 /** The count of cached workflows is not bounded by memory, so bound it here. */
 const CACHED_WORKFLOWS = 200;
-/** After the drain, time for tools to die and their activities to report. */
-const FORCE_AFTER_DRAIN_SECONDS = 8;
 
 /** Makes the Temporal Worker of one queue. The caller runs it. */
 export async function createWorker(queue: Queue, settings: WorkerSettings): Promise<Worker> {
@@ -36,7 +35,7 @@ export async function createWorker(queue: Queue, settings: WorkerSettings): Prom
     maxHeartbeatThrottleInterval: '2 seconds',
     defaultHeartbeatThrottleInterval: '2 seconds',
     shutdownGraceTime: settings.drainSeconds * 1000,
-    shutdownForceTime: (settings.drainSeconds + FORCE_AFTER_DRAIN_SECONDS) * 1000,
+    shutdownForceTime: settings.drainSeconds * 1000 + STOP_MS.activities,
   };
   switch (queue) {
     case 'orchestration':

@@ -58,7 +58,7 @@ export async function ProcessVideo(rawInput: unknown): Promise<ProcessVideoResul
   const input = readInput(rawInput);
   const { videoId } = input;
 
-  const claim = await database.claimVideo(input);
+  const claim = await claimOrCancel(input);
   if (claim.outcome === 'nothing-to-do') {
     setCurrentDetails(`Nothing to do: ${claim.reason}`);
     return { videoId, outcome: 'nothing-to-do' };
@@ -66,9 +66,9 @@ export async function ProcessVideo(rawInput: unknown): Promise<ProcessVideoResul
   const run = new Run(videoId, claim);
 
   try {
-    const source = await run.probe();
     for (let round = 1; ; round += 1) {
       try {
+        const source = await run.probe();
         await run.convert(source.durationSeconds);
         await run.compress(source.durationSeconds);
         await run.ladder(source.durationSeconds);
@@ -137,11 +137,13 @@ class Run {
   /** Asks what is missing and makes it, until nothing is: so a retry, a reset or another worker goes on where this one was. */
   async compress(durationSeconds: number): Promise<void> {
     this.#enter('compress');
-    for (;;) {
+    for (let round = 1; ; round += 1) {
       const missing = await database.listMissingChunks({ videoId: this.#videoId });
       const tasks = missing.chunks.map((chunk) => () => this.#compressChunk(chunk));
       if (missing.audio) tasks.unshift(() => this.#compressAudio(durationSeconds));
       if (tasks.length === 0) return;
+      if (round > MOST_ROUNDS)
+        throw toRunFailure(new Error('finished pieces disappeared again and again'));
       await runAll(tasks, MOST_OUTSTANDING_PIECES);
     }
   }
@@ -261,6 +263,20 @@ class Run {
     const lines = [this.#title, '', ...this.#notes.map((note) => `- ${note}`)];
     if (stage !== undefined) lines.push(`- **${stage}** …`);
     setCurrentDetails(lines.join('\n'));
+  }
+}
+
+/** A cancel that comes before the claim is done must not leave a video behind that waits to be started again. */
+async function claimOrCancel(input: ProcessVideoInput): Promise<Claim> {
+  try {
+    return await database.claimVideo(input);
+  } catch (error) {
+    if (isCancellation(error)) {
+      await CancellationScope.nonCancellable(() =>
+        database.markCancelled({ videoId: input.videoId }),
+      );
+    }
+    throw error;
   }
 }
 

@@ -20,9 +20,10 @@ export async function ReconcileVideos(): Promise<ReconcileReport> {
   const expired = await reconcile.removeExpiredPieces();
   const keys = [...retired.keys, ...expired.keys];
   const { deleted } = keys.length > 0 ? await reconcile.deleteObjects({ keys }) : { deleted: 0 };
-  const report = { started, settled, deletionsStarted, objectsDeleted: deleted };
+  const unowned = await reconcile.removeUnownedObjects();
+  const report = { started, settled, deletionsStarted, objectsDeleted: deleted + unowned.deleted };
   setCurrentDetails(
-    `${started.length} started, ${settled.length} settled, ${deletionsStarted.length} deletions started, ${deleted} old objects removed`,
+    `${started.length} started, ${settled.length} settled, ${deletionsStarted.length} deletions started, ${report.objectsDeleted} objects removed`,
   );
   return report;
 }

@@ -1,11 +1,15 @@
 import { createHash, randomBytes, randomUUID } from 'node:crypto';
+import { watch } from 'node:fs';
 import {
   link,
   mkdir,
   mkdtemp,
   readdir,
   readFile,
+  rename,
   rm,
+  rmdir,
+  stat,
   symlink,
   unlink,
   writeFile,
@@ -366,6 +370,110 @@ describe('local store', () => {
     const { root, store } = await openIn();
     await store.put('videos/streams/7/v1/240p.mp4', chunksOf(Buffer.from('x')));
     await store.delete(['videos/streams/7/v1/240p.mp4']);
-    expect(await readdir(root)).toEqual(['.incoming']);
+    expect((await readdir(root)).toSorted()).toEqual(['.incoming', '.steadyreel-store']);
+  });
+
+  it('copies to another volume, and leaves nothing there when it is told to stop', async () => {
+    const { root, store } = await openIn();
+    const elsewhere = await mkdtemp('/dev/shm/steadyreel-store-');
+    try {
+      expect((await stat(elsewhere)).dev).not.toBe((await stat(root)).dev);
+      const bytes = randomBytes(16_000_000);
+      await store.put('videos/a.bin', chunksOf(bytes));
+      const path = join(elsewhere, 'a.bin');
+      await store.fetchToFile('videos/a.bin', path);
+      expect((await readFile(path)).equals(bytes)).toBe(true);
+
+      await expect(store.fetchToFile('videos/a.bin', path)).rejects.toEqual(
+        failing('storage-unavailable'),
+      );
+      expect((await readFile(path)).equals(bytes)).toBe(true);
+
+      const stop = new AbortController();
+      const copying = store.fetchToFile('videos/a.bin', join(elsewhere, 'b.bin'), stop.signal);
+      const watcher = watch(elsewhere, () => stop.abort());
+      await expect(copying).rejects.toMatchObject({ name: 'AbortError' });
+      watcher.close();
+      expect(await readdir(elsewhere)).toEqual(['a.bin']);
+    } finally {
+      await rm(elsewhere, { recursive: true });
+    }
+  });
+});
+
+describe('local store on a volume that may not be mounted', () => {
+  /** A root that was used, and then is empty as a mount point is without its volume. */
+  const openUsed = async () => {
+    const base = await mkdtemp(join(folder, 'volume-'));
+    const options = { root: join(base, 'media'), idFile: join(base, 'data', 'media-root-id') };
+    const store = await createLocalStore(options);
+    await store.put('videos/a.bin', chunksOf(Buffer.from('bytes')));
+    return {
+      options,
+      store,
+      async unmount() {
+        await rename(options.root, `${options.root}.unmounted`);
+        await mkdir(options.root);
+      },
+      async mount() {
+        await rmdir(options.root);
+        await rename(`${options.root}.unmounted`, options.root);
+      },
+    };
+  };
+  const away = expect.objectContaining({
+    code: 'storage-unavailable',
+    message: expect.stringContaining('is its volume mounted?'),
+  });
+
+  it('never says that an object is gone, and writes nothing, until the volume is back', async () => {
+    const { options, store, unmount, mount } = await openUsed();
+    await unmount();
+    for (const each of [store, await createLocalStore(options)]) {
+      await expect(each.stat('videos/a.bin')).rejects.toEqual(away);
+      await expect(collect(each.read('videos/a.bin'))).rejects.toEqual(away);
+      await expect(keysOf(each, 'videos/')).rejects.toEqual(away);
+      await expect(each.delete(['videos/a.bin'])).rejects.toEqual(away);
+      await expect(each.openSink()).rejects.toEqual(away);
+      await expect(each.put('videos/b.bin', chunksOf(Buffer.from('x')))).rejects.toEqual(away);
+      await expect(each.checkWritable()).rejects.toEqual(away);
+      await expect(each.sweepIncoming()).rejects.toEqual(away);
+      expect(await readdir(options.root)).toEqual([]);
+    }
+    const early = await createLocalStore(options);
+    await mount();
+    expect(await early.stat('videos/a.bin')).toMatchObject({ sizeBytes: 5 });
+    expect(await store.stat('videos/a.bin')).toMatchObject({ sizeBytes: 5 });
+  });
+
+  it('does not make a folder where a whole mount point is missing', async () => {
+    const { options, store } = await openUsed();
+    await rename(options.root, `${options.root}.unmounted`);
+    await expect(store.stat('videos/a.bin')).rejects.toEqual(away);
+    await expect((await createLocalStore(options)).checkWritable()).rejects.toEqual(away);
+    expect(await readdir(join(options.root, '..'))).not.toContain('media');
+  });
+
+  it('refuses the volume of another store, and says what to do where that is meant', async () => {
+    const { options } = await openUsed();
+    const other = await openUsed();
+    const mixed = await createLocalStore({ ...options, root: other.options.root });
+    await expect(mixed.stat('videos/a.bin')).rejects.toMatchObject({
+      code: 'storage-unavailable',
+      details: { remedy: expect.stringContaining(options.idFile) },
+    });
+  });
+
+  it('takes over a root that was used before by somebody else, or by several at once', async () => {
+    const { options } = await openUsed();
+    const idFile = (name: string) => join(options.root, '..', name, 'id');
+    const fresh = { root: `${options.root}.fresh` };
+    const stores = await Promise.all([
+      createLocalStore({ ...options, idFile: idFile('second') }),
+      ...['a', 'b', 'c'].map((name) => createLocalStore({ ...fresh, idFile: idFile(name) })),
+    ]);
+    for (const store of stores) await store.checkWritable();
+    const ids = await Promise.all(['a', 'b', 'c'].map((name) => readFile(idFile(name), 'utf8')));
+    expect(new Set(ids).size).toBe(1);
   });
 });

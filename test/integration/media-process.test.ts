@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process';
-import { chmod, mkdir, readdir, readFile, stat, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, readdir, readFile, stat, utimes, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 
@@ -149,6 +149,13 @@ describe('runProcess', () => {
     expect(failure).toMatchObject({ stalled: true, timedOut: false });
   });
 
+  it('does not take silent work on a file for a stall', async () => {
+    const file = path.join(temp.path, 'silent');
+    const write = `for i in 1 2 3 4 5 6; do dd if=/dev/zero of=${file} bs=1M count=2 seek=$i 2>/dev/null; sleep 0.2; done`;
+    await shell(write, { stallMs: 400 });
+    expect((await stat(file)).size).toBeGreaterThan(0);
+  });
+
   it('ends a tool that writes without end', async () => {
     const failure = await failureOf(shell('yes', { stdoutLimitBytes: 100_000 }));
     expect(failure.outputExceeded).toBe(true);
@@ -244,6 +251,28 @@ describe('scratch', () => {
     const root = path.join(workDir, `worker-${HOST}-${process.pid}-1`);
     await mkdir(root, { recursive: true });
     expect(await sweepStaleScratch(workDir)).toEqual([root]);
+  });
+
+  it('clears up after another host or container only when that has touched nothing for a day', async () => {
+    const workDir = path.join(temp.path, 'elsewhere');
+    const [dead, live] = ['worker-ffffffff-1-1', 'worker-ffffffff-1-2'].map((name) =>
+      path.join(workDir, name),
+    ) as [string, string];
+    for (const root of [dead, live]) await mkdir(path.join(root, 'job-a'), { recursive: true });
+    const hoursAgo = (hours: number) => new Date(Date.now() - hours * 3_600_000);
+    await utimes(dead, hoursAgo(25), hoursAgo(25));
+    await utimes(live, hoursAgo(23), hoursAgo(23));
+    expect(await sweepStaleScratch(workDir)).toEqual([dead]);
+    expect(await readdir(workDir)).toEqual([path.basename(live)]);
+  });
+
+  it('keeps the root of a worker looking alive, however long one piece of its work takes', async () => {
+    const root = await createScratchRoot(path.join(temp.path, 'touched'), 10);
+    await utimes(root.path, new Date(0), new Date(0));
+    const deadline = Date.now() + 5000;
+    while ((await stat(root.path)).mtimeMs === 0 && Date.now() < deadline) await delay(5);
+    expect((await stat(root.path)).mtimeMs).toBeGreaterThan(Date.now() - 60_000);
+    await root.remove();
   });
 
   it('has nothing to do where there is no work folder yet', async () => {

@@ -1,32 +1,16 @@
-import { access } from 'node:fs/promises';
 import path from 'node:path';
-
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-
 import { createFfmpeg, type Ffmpeg } from '../../src/media/ffmpeg.ts';
 import { probeFile } from '../../src/media/ffprobe.ts';
 import { encodeClip } from '../support/encode-clip.ts';
 import { makeTempFolder } from '../support/make-clip.ts';
+import { findRealClips } from '../support/real-clips.ts';
 
-/**
- * Clips of real cameras, phones and encoders. They are not part of the project: `REAL_CLIPS_DIR` says where they are, and they
- * are read in place.
- */
-const folder = process.env['REAL_CLIPS_DIR'] ?? '';
-const isThere =
-  folder !== '' &&
-  (await access(folder).then(
-    () => true,
-    () => false,
-  ));
-if (!isThere)
-  process.stderr.write(
-    'media-real-clips: SKIPPED, REAL_CLIPS_DIR does not name a folder with real clips\n',
-  );
-const describeReal = isThere ? describe : describe.skip;
+const folder = findRealClips('media-real-clips');
+const describeReal = folder === undefined ? describe.skip : describe;
 
 const tools = { ffprobePath: process.env['FFPROBE_PATH'] ?? '/usr/bin/ffprobe', timeoutMs: 20_000 };
-const clip = (name: string): string => path.join(folder, `real-${name}`);
+const clip = (name: string): string => path.join(folder ?? '', `real-${name}`);
 
 describeReal('probing real clips', () => {
   it.each([

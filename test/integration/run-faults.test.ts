@@ -4,6 +4,7 @@ import path from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { AppError } from '../../src/domain/errors.ts';
 import type { VideoId } from '../../src/domain/ids.ts';
+import { TRANSFER_MARGIN_SECONDS } from '../../src/domain/tool-time.ts';
 import { TASK_QUEUES, WORKFLOW_TYPES } from '../../src/workflows/messages.ts';
 import { makeClip } from '../support/make-clip.ts';
 import { type Pipeline, type PipelineOptions, startPipeline } from '../support/pipeline.ts';
@@ -74,6 +75,29 @@ describe('faults of a run', () => {
     },
     90_000,
   );
+
+  it('rule 13: more time that an operator gives to a running piece counts', async () => {
+    await start({ settings: { timeoutSeconds: 3, preset: 'slow' } });
+    const id = await pipeline.submit(long);
+    await pipeline.until(
+      'an encode is running',
+      async () => (await findProcesses(`${pipeline.folder}/work`, 'libx264')).length > 0,
+    );
+    const { raw } = await pipeline.client.workflow.getHandle(`process-video-${id}`).describe();
+    const piece = raw.pendingActivities?.find(
+      ({ activityType }) => activityType?.name === 'compressChunk',
+    );
+    await pipeline.client.workflowService.updateActivityOptions({
+      namespace: pipeline.client.options.namespace,
+      execution: { workflowId: `process-video-${id}` },
+      id: piece?.activityId ?? '',
+      activityOptions: {
+        startToCloseTimeout: { seconds: (TRANSFER_MARGIN_SECONDS + 300) as never },
+      },
+      updateMask: { paths: ['start_to_close_timeout'] },
+    });
+    await pipeline.waitForStatus(id, 'completed', 120);
+  }, 150_000);
 
   it('rule 15: a cancel ends every ffmpeg within ten seconds and leaves the original alone', async () => {
     await start({ settings: { preset: 'slow' } });
@@ -222,6 +246,28 @@ describe('faults of a run', () => {
     isAway = false;
     await pipeline.waitForStatus(id, 'completed', 60);
   }, 90_000);
+
+  it('rule 8: an output that is gone when it is to be published is made again', async () => {
+    let isGone = false;
+    await start({
+      replace: ({ store }) => ({
+        store: {
+          ...store,
+          async stat(key) {
+            if (key.startsWith('videos/compressed/') && !isGone) {
+              isGone = true;
+              await store.delete([key]);
+            }
+            return store.stat(key);
+          },
+        },
+      }),
+    });
+    const id = await pipeline.submit(short);
+    await pipeline.waitForStatus(id, 'completed', 60);
+    expect(isGone).toBe(true);
+    expect(await pipeline.deps.store.stat(`videos/compressed/${id}/v1.mp4`)).toBeDefined();
+  }, 60_000);
 
   it('fails a malformed start at once and touches no row', async () => {
     await start();

@@ -1,4 +1,4 @@
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, rm, utimes } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { Readable } from 'node:stream';
@@ -207,6 +207,109 @@ describe('what a run or its video can go through', () => {
       async () => (await findProcesses(`${pipeline.folder}/work`)).length === 0,
     );
   }, 90_000);
+
+  it('rules 22 and 24: a run that the server has lost is settled, and the video processed all the same', async () => {
+    const id = await pipeline.addVideo(short);
+    await pipeline.db.sql(
+      `insert into video_runs (video_id, workflow_id, run_id, kind, version, settings, started_at)
+       values ($1, 'forgotten-' || $1::int, 'x', 'upload', 1, '{}', now() - interval '5 minutes')`,
+      [id],
+    );
+    await pipeline.db.sql(
+      `update videos set status = 'processing', last_version = 1, created_at = now() - interval '6 minutes' where id = $1`,
+      [id],
+    );
+    expect(await reconcile()).toMatchObject({ settled: [`forgotten-${id}`], started: [id] });
+    await pipeline.waitForStatus(id, 'completed');
+    const runs = await pipeline.db.sql(
+      'select state from video_runs where video_id = $1 order by id',
+      [id],
+    );
+    expect(runs.map(({ state }) => state)).toEqual(['lost', 'completed']);
+  }, 90_000);
+
+  it('gives a start after a terminated run its own settings, not those of the dead one', async () => {
+    const id = await pipeline.submit(long);
+    await pipeline.until(
+      'an encode is running',
+      async () => (await findProcesses(`${pipeline.folder}/work`, 'libx264')).length > 0,
+    );
+    await pipeline.client.workflow.getHandle(`process-video-${id}`).terminate('test');
+    const video = { id, ownerId: pipeline.ownerId, title: 'x', priority: 'normal' } as const;
+    await pipeline.deps.workflows.startRun(video, { profile: '720p', timeoutSeconds: 777 });
+    await pipeline.until(
+      'the new run is claimed',
+      async () =>
+        (await pipeline.db.sql('select 1 from video_runs where video_id = $1', [id])).length === 2,
+    );
+    const runs = await pipeline.db.sql(
+      `select state, settings from video_runs where video_id = $1 order by id`,
+      [id],
+    );
+    expect(runs).toMatchObject([
+      { state: 'lost' },
+      { state: 'active', settings: { profile: '720p', timeoutSeconds: 777 } },
+    ]);
+    await pipeline.deps.workflows.cancelRun(`process-video-${id}`);
+    await pipeline.waitForStatus(id, 'cancelled');
+  }, 90_000);
+
+  it('rule 20: a reprocess makes only what the ledger lacks', async () => {
+    const id = await pipeline.submit(short);
+    await pipeline.client.workflow.getHandle(`process-video-${id}`).result();
+    const [lost] = await pipeline.db.sql(
+      `select object_key from video_streams where video_id = $1 and output = '240p'`,
+      [id],
+    );
+    await pipeline.deps.store.delete([String(lost?.['object_key'])]);
+    const video = { id, ownerId: pipeline.ownerId, title: 'x', priority: 'normal' } as const;
+    const run = await pipeline.deps.workflows.startRun(video, {});
+    await pipeline.client.workflow.getHandle(run.workflowId, run.runId).result();
+    await expectWhole(id);
+    const made = await pipeline.db.sql(
+      `select name from pieces where video_id = $1 and kind = 'rendition' and object_key like '%/v2/%'`,
+      [id],
+    );
+    expect(made).toEqual([{ name: 'rendition/240p' }]);
+    const { events } = await pipeline.client.workflow
+      .getHandle(run.workflowId, run.runId)
+      .fetchHistory();
+    const summaries = (events ?? []).flatMap(({ userMetadata }) => {
+      const data = userMetadata?.summary?.data;
+      return data ? [JSON.parse(Buffer.from(data).toString()) as string] : [];
+    });
+    expect(summaries.filter((summary) => summary.startsWith('chunk'))).toEqual([
+      'chunk 1/1 → 240p',
+    ]);
+  }, 90_000);
+
+  it('rule 23: reconcile removes stored files that no row names, once they are old, and never an original', async () => {
+    const keys = [
+      'videos/work/77/left.mp4',
+      'videos/streams/77/v1/240p.mp4',
+      'videos/original/ownerless.mp4',
+    ];
+    for (const key of keys) await pipeline.deps.store.put(key, Readable.from([Buffer.from(key)]));
+    await reconcile();
+    for (const key of keys) expect(await pipeline.deps.store.stat(key)).toBeDefined();
+    const old = new Date(Date.now() - 2 * 3600 * 1000);
+    for (const key of keys) await utimes(path.join(pipeline.folder, 'media', key), old, old);
+    expect(await reconcile()).toMatchObject({ objectsDeleted: 2 });
+    expect(await pipeline.deps.store.stat('videos/original/ownerless.mp4')).toBeDefined();
+    await pipeline.deps.store.delete(keys);
+  }, 60_000);
+
+  it('a cancel that comes before the claim ends the wait of the video', async () => {
+    const id = await pipeline.addVideo(short);
+    await pipeline.client.workflow.start(WORKFLOW_TYPES.processVideo, {
+      taskQueue: TASK_QUEUES.orchestration,
+      workflowId: `process-video-${id}`,
+      startDelay: '1 hour',
+      args: [{ videoId: id, origin: 'upload' }],
+    });
+    await pipeline.deps.workflows.cancelRun(`process-video-${id}`);
+    await pipeline.waitForStatus(id, 'cancelled', 20);
+  }, 60_000);
 
   it('keeps the old version live when a reprocess fails', async () => {
     const id = await pipeline.submit(short);

@@ -1,5 +1,14 @@
 import { randomBytes } from 'node:crypto';
-import { mkdtemp, readdir, readFile, rm, truncate, writeFile } from 'node:fs/promises';
+import {
+  mkdir,
+  mkdtemp,
+  readdir,
+  readFile,
+  rename,
+  rm,
+  truncate,
+  writeFile,
+} from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
@@ -130,17 +139,22 @@ describe('recoverManifests', () => {
     const store = await createLocalStore({ root: join(folder, 'media') });
     const manifests = createManifestFolder(join(folder, 'process'));
     const { workflows } = api;
-    const shared = { database, store, manifests, workflows, logger: pino({ level: 'silent' }) };
+    let skewMs = 0;
+    const now = () => new Date(Date.now() + skewMs);
+    const logger = pino({ level: 'silent' });
+    const shared = { database, store, manifests, workflows, logger, now };
     const submit = {
       ...shared,
       maxUploadBytes: 1e9,
-      now: () => new Date(),
       randomName: () => randomBytes(8).toString('hex'),
     };
     const uploads = createSubmitUpload(submit);
     return {
       manifests,
       recover: (isLive = uploads.isLive) => recoverManifests({ ...shared, uploads: { isLive } }),
+      advanceDays(days: number) {
+        skewMs += days * 86_400_000;
+      },
       setAway(away: boolean) {
         isAway = away;
       },
@@ -151,6 +165,7 @@ describe('recoverManifests', () => {
           role: 'member',
           scopes: ['write'],
           via: 'session',
+          apiKeyId: null,
         });
         await upload.write(FILM);
         return upload.submit('holiday.mp4', {
@@ -218,14 +233,39 @@ describe('recoverManifests', () => {
     expect(await rows()).toHaveLength(1);
   });
 
-  it('drops a manifest whose original is gone', async () => {
-    const { recover, setAway } = await openWaiting();
+  it('keeps a manifest whose original is not there, and goes on when it is back', async () => {
+    const { recover, setAway, advanceDays } = await openWaiting();
+    setAway(false);
+    await rename(join(folder, 'media/videos'), join(folder, 'media/away'));
+    expect(await recover()).toEqual({ ...NOTHING, postponed: 1 });
+    advanceDays(6);
+    expect(await recover()).toEqual({ ...NOTHING, postponed: 1 });
+    expect(await filesIn('process')).toHaveLength(1);
+
+    await rename(join(folder, 'media/away'), join(folder, 'media/videos'));
+    expect(await recover()).toEqual({ ...NOTHING, registered: 1 });
+  });
+
+  it('puts it away, for an operator, when the original has been gone for a week', async () => {
+    const { recover, setAway, advanceDays } = await openWaiting();
     setAway(false);
     await rm(join(folder, 'media/videos/original'), { recursive: true });
-
+    const manifests = await filesIn('process');
+    advanceDays(8);
     expect(await recover()).toEqual({ ...NOTHING, dropped: 1 });
-    expect(await filesIn('process')).toEqual([]);
+    expect(await filesIn('process')).toEqual(['abandoned']);
+    expect(await filesIn('process/abandoned')).toEqual(manifests);
+    expect(await recover()).toEqual(NOTHING);
     expect(await rows()).toEqual([]);
+  });
+
+  it('touches no manifest while the volume of the media is not mounted', async () => {
+    const { recover, setAway } = await openWaiting();
+    setAway(false);
+    await rename(join(folder, 'media'), join(folder, 'unmounted'));
+    await mkdir(join(folder, 'media'));
+    await expect(recover()).rejects.toMatchObject({ code: 'storage-unavailable' });
+    expect(await filesIn('process')).toHaveLength(1);
   });
 
   it('sets aside manifests that cannot be right', async () => {

@@ -1,12 +1,12 @@
 import { AppError } from '../../src/domain/errors.ts';
-import type { RunIdentity, VideoId } from '../../src/domain/ids.ts';
+import type { VideoId } from '../../src/domain/ids.ts';
 import type { StartableVideo, VideoWorkflows } from '../../src/temporal/video-workflows.ts';
 
 /** Temporal as the routes see it: notes what it was asked, and can be away. */
 export interface FakeWorkflows extends VideoWorkflows {
   readonly uploads: StartableVideo[];
   readonly runs: { readonly video: StartableVideo; readonly input: object }[];
-  readonly cancelled: RunIdentity[];
+  readonly cancelled: string[];
   readonly deleted: VideoId[];
   reachable: boolean;
 }
@@ -30,9 +30,9 @@ export function createFakeWorkflows(): FakeWorkflows {
       this.runs.push({ video, input });
       return { workflowId: `process-video-${video.id}`, runId: `run-${this.runs.length}` };
     },
-    async cancelRun(run) {
+    async cancelRun(workflowId) {
       requireServer(this);
-      this.cancelled.push(run);
+      this.cancelled.push(workflowId);
     },
     async startDelete(videoId) {
       if (this.reachable) this.deleted.push(videoId);

@@ -69,6 +69,7 @@ export const TEST_SETTINGS: ServerSettings = {
   platformFaultPatienceSeconds: 3600,
   oldVersionGraceSeconds: 0,
   workRetentionDays: 7,
+  reconcileGraceSeconds: 3600,
 };
 
 let hasRuntime = false;

@@ -1,8 +1,8 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { PROJECT_ROOT } from '../../src/config/env.ts';
 import { findFreePort } from '../../src/stack/ports.ts';
 import { createTestDatabase } from './database.ts';
@@ -30,14 +30,24 @@ const START_TIMEOUT_MS = 60_000;
 const STOP_TIMEOUT_MS = 20_000;
 const ADMIN = { email: 'admin@example.org', password: 'correct horse battery' };
 
+export interface StackOptions {
+  /**
+   * PostgreSQL and Temporal of the stack itself, which a test may kill: it keeps their addresses, and starts them again. Else
+   * those of this run of jest.
+   */
+  readonly ownServers?: boolean;
+}
+
 /**
- * Starts the supervisor with the real API and worker. PostgreSQL and Temporal are those of this run of jest.
+ * Starts the supervisor with the real API and worker.
  * @param settings more environment variables; they win
  */
-export async function startStack(settings: NodeJS.ProcessEnv = {}): Promise<RunningStack> {
-  const [db, namespace, port] = await Promise.all([
-    createTestDatabase(),
-    createNamespace(),
+export async function startStack(
+  settings: NodeJS.ProcessEnv = {},
+  { ownServers = false }: StackOptions = {},
+): Promise<RunningStack> {
+  const [servers, port] = await Promise.all([
+    ownServers ? prepareOwnServers() : prepareSharedServers(),
     findFreePort(),
   ]);
   const dataDir = mkdtempSync(join(tmpdir(), 'steadyreel-e2e-'));
@@ -48,9 +58,7 @@ export async function startStack(settings: NodeJS.ProcessEnv = {}): Promise<Runn
     PORT: String(port),
     PUBLIC_URL: '',
     DATA_DIR: dataDir,
-    DATABASE_URL: db.url,
-    TEMPORAL_ADDRESS: testTemporalAddress(),
-    TEMPORAL_NAMESPACE: namespace,
+    ...servers.env,
     ADMIN_API_KEY: '',
     ADMIN_EMAIL: ADMIN.email,
     ADMIN_PASSWORD: ADMIN.password,
@@ -61,7 +69,7 @@ export async function startStack(settings: NodeJS.ProcessEnv = {}): Promise<Runn
   let program = run(env);
   const remove = async () => {
     await end(program.child);
-    await db.drop();
+    await servers.remove(dataDir);
     rmSync(dataDir, { recursive: true, force: true });
   };
   let removed: Promise<void> | undefined;
@@ -88,6 +96,43 @@ export async function startStack(settings: NodeJS.ProcessEnv = {}): Promise<Runn
     await stop();
     throw error;
   }
+}
+
+interface Servers {
+  readonly env: NodeJS.ProcessEnv;
+  /** Called when the stack has stopped. */
+  remove(dataDir: string): Promise<void>;
+}
+
+async function prepareSharedServers(): Promise<Servers> {
+  const [db, namespace] = await Promise.all([createTestDatabase(), createNamespace()]);
+  return {
+    env: {
+      DATABASE_URL: db.url,
+      TEMPORAL_ADDRESS: testTemporalAddress(),
+      TEMPORAL_NAMESPACE: namespace,
+    },
+    remove: () => db.drop(),
+  };
+}
+
+async function prepareOwnServers(): Promise<Servers> {
+  return {
+    env: {
+      DATABASE_URL: '',
+      TEMPORAL_ADDRESS: '',
+      TEMPORAL_NAMESPACE: 'default',
+      TEMPORAL_PORT: String(await findFreePort()),
+      TEMPORAL_UI_PORT: String(await findFreePort()),
+    },
+    // Root's cluster lies outside of the data folder.
+    async remove(dataDir) {
+      const record = join(dataDir, 'postgres.json');
+      if (!existsSync(record)) return;
+      const { directory } = JSON.parse(readFileSync(record, 'utf8')) as { directory: string };
+      rmSync(dirname(directory), { recursive: true, force: true });
+    },
+  };
 }
 
 function run(env: NodeJS.ProcessEnv) {

@@ -5,6 +5,7 @@ export async function waitUntil<T>(
   look: () => T | Promise<T>,
   isThere: (seen: T) => boolean,
   timeoutMs = 10_000,
+  everyMs = 20,
 ): Promise<T> {
   const deadline = performance.now() + timeoutMs;
   for (;;) {
@@ -12,6 +13,6 @@ export async function waitUntil<T>(
     if (isThere(seen)) return seen;
     if (performance.now() > deadline)
       throw new Error(`still ${JSON.stringify(seen)} after ${timeoutMs} ms`);
-    await sleep(20);
+    await sleep(everyMs);
   }
 }

@@ -4,6 +4,7 @@ import type { Context } from 'hono';
 import { AppError } from '../../domain/errors.ts';
 import type { MediaFile } from '../../usecases/find-media.ts';
 import type { AppEnv } from '../app-env.ts';
+import { createSlots } from '../slots.ts';
 import { inlineDisposition } from './content-disposition.ts';
 import { type MediaPlan, planResponse } from './plan-response.ts';
 
@@ -16,6 +17,8 @@ export interface MediaSender {
 export interface MediaSenderOptions {
   /** Bodies under way at once; each holds a descriptor and a buffer. */
   readonly maxStreams?: number;
+  /** Of one viewer, who must not take them all. */
+  readonly maxPerViewer?: number;
   /** A viewer that takes nothing for this long is sent away; players come back with a range. */
   readonly stallMs?: number;
 }
@@ -26,8 +29,10 @@ const ETAG_HEX_DIGITS = 32;
 
 export function createMediaSender({
   maxStreams = 256,
+  maxPerViewer = 32,
   stallMs = 300_000,
 }: MediaSenderOptions = {}): MediaSender {
+  const slots = createSlots(maxPerViewer);
   let streams = 0;
   return {
     async send(c, file) {
@@ -38,10 +43,10 @@ export function createMediaSender({
       if (outgoing === undefined)
         throw new Error("bodies of files are written to Node's own response");
       if (streams >= maxStreams)
-        throw new AppError('rate-limited', {
-          detail: 'Too many streams are being watched; try again shortly.',
-          retryAfterSeconds: 5,
-        });
+        throw tooMany('Too many streams are being watched; try again shortly.');
+      const free = slots.take(c.get('viewer').userId);
+      if (free === undefined)
+        throw tooMany(`You watch ${maxPerViewer} streams already; let one of them end first.`);
 
       streams += 1;
       try {
@@ -54,10 +59,15 @@ export function createMediaSender({
         });
       } finally {
         streams -= 1;
+        free();
       }
       return alreadySent(c);
     },
   };
+}
+
+function tooMany(detail: string): AppError {
+  return new AppError('rate-limited', { detail, retryAfterSeconds: 5 });
 }
 
 function planFor(c: Context<AppEnv>, file: MediaFile): MediaPlan {

@@ -12,7 +12,7 @@ export function logAccess(): MiddlewareHandler<AppEnv> {
     const write = (status: number, aborted: boolean): void => {
       const line = {
         method: c.req.method,
-        path: withoutToken(c.req.path),
+        path: onOneLine(withoutToken(c.req.path)),
         status,
         durationMs: Math.round(performance.now() - startedMs),
         ...(c.var.viewer === undefined ? {} : { userId: c.var.viewer.userId }),
@@ -30,4 +30,9 @@ export function logAccess(): MiddlewareHandler<AppEnv> {
 /** A login link is as good as a password until it is used. */
 function withoutToken(path: string): string {
   return path.replace(/^\/auth\/link\/.*/, '/auth/link/[left out]');
+}
+
+/** The path is decoded: what it says must not look like a line, or a colour, of ours. */
+function onOneLine(path: string): string {
+  return path.replaceAll(/\p{Cc}/gu, '\uFFFD');
 }

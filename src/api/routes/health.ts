@@ -12,20 +12,18 @@ export interface ReadinessChecks {
 }
 
 const LONGEST_CHECK_MS = 4_000;
+/** Anybody may ask, so an answer serves everybody who asks within this time. */
+const REUSE_MS = 2_000;
 const tags = ['Server'];
 const checkSchema = z.enum(['ok', 'failing']);
 
 /** Whether the server lives, whether it can work, and what its error codes mean. */
-export function createHealthRoutes(checks: ReadinessChecks): OpenAPIHono<AppEnv> {
+export function createHealthRoutes(checks: ReadinessChecks, now: () => Date): OpenAPIHono<AppEnv> {
+  const lookAtAll = reuse(() => lookAt(checks), now);
   return createRouter()
     .openapi(healthRoute, (c) => c.json({ status: 'ok' as const }, 200))
     .openapi(readyRoute, async (c) => {
-      const [database, temporal, storage] = await Promise.all([
-        look(checks.database),
-        look(checks.temporal),
-        look(checks.storage),
-      ]);
-      const results = { database, temporal, storage };
+      const results = await lookAtAll();
       const isReady = Object.values(results).every((result) => result === 'ok');
       const answer = {
         status: isReady ? ('ready' as const) : ('not-ready' as const),
@@ -39,6 +37,24 @@ export function createHealthRoutes(checks: ReadinessChecks): OpenAPIHono<AppEnv>
       const { title, status, fault, retry } = ERRORS[code];
       return c.json({ code, title, status, fault, retry }, 200);
     });
+}
+
+function reuse<T>(ask: () => Promise<T>, now: () => Date): () => Promise<T> {
+  let last: { readonly askedMs: number; readonly answer: Promise<T> } | undefined;
+  return () => {
+    const askedMs = now().getTime();
+    if (last === undefined || askedMs - last.askedMs >= REUSE_MS) last = { askedMs, answer: ask() };
+    return last.answer;
+  };
+}
+
+async function lookAt(checks: ReadinessChecks) {
+  const [database, temporal, storage] = await Promise.all([
+    look(checks.database),
+    look(checks.temporal),
+    look(checks.storage),
+  ]);
+  return { database, temporal, storage };
 }
 
 async function look(check: () => Promise<boolean>): Promise<'ok' | 'failing'> {

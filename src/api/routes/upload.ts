@@ -7,6 +7,7 @@ import { type SubmitUpload, tooLarge } from '../../usecases/submit-upload.ts';
 import type { Viewer } from '../../usecases/viewer.ts';
 import type { AppEnv } from '../app-env.ts';
 import { readUploadForm } from '../media/read-upload-form.ts';
+import { createSlots } from '../slots.ts';
 import { readUploadFields } from './upload-fields.ts';
 
 export interface UploadRoutesDeps {
@@ -32,12 +33,14 @@ const PATH = '/videos/upload';
  * chunk.
  */
 export function createUploadRoutes(deps: UploadRoutesDeps): Hono<AppEnv> {
-  const slots = createSlots(deps.maxPerViewer ?? 8);
+  const { maxPerViewer = 8 } = deps;
+  const slots = createSlots(maxPerViewer);
   const routes = new Hono<AppEnv>();
   routes.post(PATH, async (c) => {
     const viewer = c.get('viewer');
     refuseLength(c.req.header('content-length'), deps.maxUploadBytes);
     const free = slots.take(viewer.userId);
+    if (free === undefined) throw tooMany(maxPerViewer);
     try {
       const videoId = await receive(c, deps);
       return c.json(await deps.presentVideo(videoId, viewer), 201, {
@@ -82,22 +85,6 @@ async function receive(
 function refuseLength(contentLength: string | undefined, maxUploadBytes: number): void {
   if (Number(contentLength ?? 0) > maxUploadBytes + FORM_OVERHEAD_BYTES)
     throw tooLarge(maxUploadBytes);
-}
-
-function createSlots(limit: number) {
-  const taken = new Map<number, number>();
-  return {
-    take(userId: number): () => void {
-      const count = taken.get(userId) ?? 0;
-      if (count >= limit) throw tooMany(limit);
-      taken.set(userId, count + 1);
-      return () => {
-        const left = (taken.get(userId) ?? 1) - 1;
-        if (left > 0) taken.set(userId, left);
-        else taken.delete(userId);
-      };
-    },
-  };
 }
 
 function tooMany(limit: number): AppError {

@@ -15,7 +15,7 @@ import { encodeCursor } from '../cursor.ts';
 import { createRouter } from '../router.ts';
 import { json, jsonBody, pageOf, problem } from '../schemas/answers.ts';
 import { exact } from '../schemas/exact.ts';
-import { idText, line, pageQuery } from '../schemas/fields.ts';
+import { idText, limit, line, pageQuery } from '../schemas/fields.ts';
 import {
   queueEntrySchema,
   runIdentitySchema,
@@ -66,7 +66,10 @@ export function createVideoRoutes(deps: UseCaseDeps): OpenAPIHono<AppEnv> {
       const request = exact(c.req.valid('json'));
       return c.json(await retryVideo(deps, c.var.viewer, c.req.valid('param').id, request), 202);
     })
-    .openapi(queueRoute, async (c) => c.json({ data: await listQueue(deps, c.var.viewer) }, 200));
+    .openapi(queueRoute, async (c) => {
+      const { limit } = c.req.valid('query');
+      return c.json({ data: await listQueue(deps, c.var.viewer, limit) }, 200);
+    });
 }
 
 const listRoute = createRoute({
@@ -125,7 +128,10 @@ const cancelRoute = createRoute({
   tags,
   summary: 'Stop what is being done with a video',
   request: { params: videoParams() },
-  responses: { 202: json(runIdentitySchema, 'The run that was asked to stop.'), default: problem },
+  responses: {
+    202: json(runIdentitySchema.pick({ workflowId: true }), 'The workflow that was asked to stop.'),
+    default: problem,
+  },
 });
 
 const reprocessRoute = createRoute({
@@ -156,9 +162,10 @@ const queueRoute = createRoute({
   method: 'get',
   path: '/queue',
   tags,
-  summary: 'Runs that are not over: your own, or for administrators all',
+  summary: 'The newest runs that are not over: of your own videos, or for administrators of all',
+  request: { query: z.object({ limit: limit(100) }) },
   responses: {
-    200: json(z.object({ data: z.array(queueEntrySchema).readonly() }), 'Oldest first.'),
+    200: json(z.object({ data: z.array(queueEntrySchema).readonly() }), 'Newest first.'),
     default: problem,
   },
 });

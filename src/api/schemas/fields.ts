@@ -39,16 +39,22 @@ export function idText() {
     .openapi({ type: 'integer', minimum: 1, maximum: MAX_ID });
 }
 
+/** `limit` of a list, up to 100. */
+export function limit(byDefault: number) {
+  const message = 'must be an integer from 1 to 100';
+  return z
+    .string()
+    .regex(/^\d{1,3}$/, message)
+    .transform(Number)
+    .refine((value) => value >= 1 && value <= 100, message)
+    .default(byDefault)
+    .openapi({ type: 'integer', minimum: 1, maximum: 100, default: byDefault });
+}
+
 /** `limit` and `cursor` of a list. The cursor comes out as the id that it stands for. */
 export function pageQuery(list: string) {
   return {
-    limit: z
-      .string()
-      .regex(/^\d{1,3}$/, 'must be an integer from 1 to 100')
-      .transform(Number)
-      .refine((value) => value >= 1 && value <= 100, 'must be an integer from 1 to 100')
-      .default(20)
-      .openapi({ type: 'integer', minimum: 1, maximum: 100, default: 20 }),
+    limit: limit(20),
     cursor: z
       .string()
       .max(100)

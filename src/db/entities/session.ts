@@ -1,4 +1,5 @@
 import { defineEntity, p } from '@mikro-orm/core';
+import { ApiKey } from './api-key.ts';
 import { User } from './user.ts';
 
 /** `browser`: a cookie. `login-link`: a link that becomes a cookie once. */
@@ -16,6 +17,15 @@ const SessionSchema = defineEntity({
         .fieldName('user_id')
         .deleteRule('cascade')
         .index('sessions_user_index'),
+    /** The key that it was made with, directly or by a link, and without which it is nothing. */
+    apiKeyId: () =>
+      p
+        .manyToOne(ApiKey)
+        .mapToPk()
+        .nullable()
+        .fieldName('api_key_id')
+        .deleteRule('cascade')
+        .index('sessions_api_key_index'),
     kind: p.enum(SESSION_KINDS),
     /** SHA-256 of the token, hex. */
     tokenHash: p.text().unique('sessions_token_hash_unique'),

@@ -18,9 +18,10 @@ export class InitialMigration extends Migration {
       `alter table "users" add constraint "users_role_check" check ("role" in ('admin', 'member'))`,
     );
     this.addSql(
-      `create table "sessions" ("id" serial primary key, "user_id" int not null, "kind" text not null, "token_hash" text not null, "created_at" timestamptz not null default now(), "expires_at" timestamptz not null, "last_seen_at" timestamptz null)`,
+      `create table "sessions" ("id" serial primary key, "user_id" int not null, "api_key_id" int null, "kind" text not null, "token_hash" text not null, "created_at" timestamptz not null default now(), "expires_at" timestamptz not null, "last_seen_at" timestamptz null)`,
     );
     this.addSql(`create index "sessions_user_index" on "sessions" ("user_id")`);
+    this.addSql(`create index "sessions_api_key_index" on "sessions" ("api_key_id")`);
     this.addSql(
       `alter table "sessions" add constraint "sessions_token_hash_unique" unique ("token_hash")`,
     );
@@ -145,6 +146,9 @@ export class InitialMigration extends Migration {
     );
     this.addSql(
       `alter table "sessions" add constraint "sessions_user_id_foreign" foreign key ("user_id") references "users" ("id") on delete cascade`,
+    );
+    this.addSql(
+      `alter table "sessions" add constraint "sessions_api_key_id_foreign" foreign key ("api_key_id") references "api_keys" ("id") on delete cascade`,
     );
     this.addSql(
       `alter table "playlists" add constraint "playlists_owner_id_foreign" foreign key ("owner_id") references "users" ("id") on delete cascade`,

@@ -2,6 +2,7 @@ import { open, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from '@jest/globals';
 import { SNIFF_BYTES, sniffContainer } from '../../../src/usecases/sniff-container.ts';
+import { findRealClips } from '../../support/real-clips.ts';
 
 const text = (content: string) => Buffer.from(content);
 const box = (brand: string) =>
@@ -44,19 +45,14 @@ describe('sniffContainer', () => {
   });
 });
 
-/** Clips of real cameras, phones and encoders; not part of the project. */
-const clips = process.env['REAL_CLIPS_DIR'] ?? '';
-if (clips === '')
-  process.stderr.write(
-    'sniff-container: real clips SKIPPED, REAL_CLIPS_DIR does not name a folder with them\n',
-  );
+const clips = findRealClips('sniff-container');
 
-(clips === '' ? describe.skip : describe)('sniffContainer on real clips', () => {
+(clips === undefined ? describe.skip : describe)('sniffContainer on real clips', () => {
   it('lets in every one', async () => {
-    const names = (await readdir(clips)).filter((name) => name.startsWith('real-'));
+    const names = (await readdir(clips ?? '')).filter((name) => name.startsWith('real-'));
     expect(names.length).toBeGreaterThan(0);
     for (const name of names) {
-      const file = await open(join(clips, name));
+      const file = await open(join(clips ?? '', name));
       const { buffer, bytesRead } = await file.read(Buffer.alloc(SNIFF_BYTES));
       await file.close();
       expect([name, await sniffContainer(buffer.subarray(0, bytesRead))]).toEqual([
