@@ -18,6 +18,8 @@ const served = {
 };
 
 export default {
+  // A guard against hanging, not a measure: a busy machine is slow.
+  testTimeout: 60_000,
   projects: [
     { ...base, displayName: 'unit', testMatch: ['<rootDir>/test/{unit,contract}/**/*.test.ts'] },
     {

@@ -37,6 +37,8 @@ export interface AppSettings {
   readonly publicUrl: string;
   readonly trustedProxies: readonly string[];
   readonly allowSignUp: boolean;
+  /** Longest time in which a body that is read whole arrives; 30 s if left out. */
+  readonly longestBodyMs?: number;
   /** Where the page lies; the product's own when left out. */
   readonly publicFolder?: string;
 }
@@ -60,7 +62,7 @@ export function createApp(deps: AppDeps): OpenAPIHono<AppEnv> {
   app.use(secureHeaders({ isHttps }));
   app.use(checkOrigin(cookie, settings.publicUrl));
   app.use(requireLogin(deps, cookie));
-  app.use(limitBody());
+  app.use(limitBody(settings.longestBodyMs));
 
   app.get('/openapi.json', (c) => c.json(describe(app, settings.publicUrl)));
   app.route('/', createPageRoutes(settings.publicFolder));

@@ -238,6 +238,25 @@ describe('health', () => {
     });
     expect((await failing.request('/healthz')).status).toBe(200);
   });
+
+  it('asks what it stands on once for all who ask within two seconds', async () => {
+    let isWell = true;
+    let asked = 0;
+    const database = () => {
+      asked += 1;
+      return Promise.resolve(isWell);
+    };
+    const app = createApp({ ...api.deps, readiness: { ...api.deps.readiness, database } });
+    const statuses = async () =>
+      (await Promise.all([1, 2, 3].map(() => app.request('/readyz')))).map(({ status }) => status);
+    expect(await statuses()).toEqual([200, 200, 200]);
+    isWell = false;
+    expect(await statuses()).toEqual([200, 200, 200]);
+    expect(asked).toBe(1);
+    api.clock.advanceSeconds(2);
+    expect(await statuses()).toEqual([503, 503, 503]);
+    expect(asked).toBe(2);
+  });
 });
 
 describe('a database that is away', () => {
@@ -279,6 +298,17 @@ describe('a database that is away', () => {
 });
 
 describe('the access log', () => {
+  it('shows no control characters, which could look like lines of its own', async () => {
+    const answer = await api.ask('GET', '/videos%0AGET%20/forged%1B[2K%C2%85', { as: user });
+    const [line] = api.logLines.filter(
+      (each) => each['requestId'] === answer.headers.get('X-Request-Id'),
+    );
+    expect(line).toMatchObject({
+      path: '/videos\uFFFDGET /forged\uFFFD[2K\uFFFD',
+      msg: 'GET /videos\uFFFDGET /forged\uFFFD[2K\uFFFD 404',
+    });
+  });
+
   it('has one line for each request, with its time and user', async () => {
     const answer = await api.ask('GET', '/videos?q=holiday', { as: user });
     const lines = api.logLines.filter(

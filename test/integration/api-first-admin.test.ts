@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { ensureFirstAdmin, type FirstAdminOptions } from '../../src/usecases/ensure-first-admin.ts';
-import { createTestApi, type TestApi } from '../support/api.ts';
+import { createTestApi, sessionCookie, type TestApi } from '../support/api.ts';
 
 let api: TestApi;
 let dataDir: string;
@@ -68,7 +68,14 @@ describe('ensureFirstAdmin', () => {
     await start({ adminApiKey: 'first-key-of-operator' });
     expect(await roleOf('first-key-of-operator')).toBe('admin');
     expect(await roleOf(generated)).toBe('admin');
+    const session = await api.ask('POST', '/auth/log-in', {
+      json: { apiKey: 'first-key-of-operator' },
+    });
+    const me = () => api.ask('GET', '/auth/me', { headers: { Cookie: sessionCookie(session) } });
+    await start({ adminApiKey: 'first-key-of-operator' });
+    expect((await me()).status).toBe(200);
     await start({ adminApiKey: 'second-key-of-operator' });
+    expect((await me()).status).toBe(401);
     expect(await roleOf('second-key-of-operator')).toBe('admin');
     expect((await api.ask('GET', '/auth/me', { as: 'first-key-of-operator' })).status).toBe(401);
     await start();

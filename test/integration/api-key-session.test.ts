@@ -26,6 +26,32 @@ describe('an API key traded for a session', () => {
     expect(me.body).toMatchObject({ id: user.id, scopes: ['read', 'write'], via: 'session' });
   });
 
+  const statusOf = async (cookie: string) =>
+    (await api.ask('GET', '/auth/me', { headers: { Cookie: cookie } })).status;
+
+  it.each(['revoked_at = now()', `expires_at = now() - interval '1 s'`])(
+    'ends with it, and so does a login link made with it (%s)',
+    async (change) => {
+      const key = await api.addKey(user, 'member', ['read', 'write']);
+      const direct = sessionCookie(await trade(key));
+      const linkMadeWith = async (how: object) => {
+        const made = await api.ask('POST', '/auth/login-links', { json: {}, ...how });
+        return new URL(made.body.url).pathname;
+      };
+      const unused = await linkMadeWith({ as: key });
+      const byLink = sessionCookie(await api.ask('GET', await linkMadeWith({ as: key })));
+      const headers = { Cookie: direct, Origin: 'http://api.test' };
+      const bySession = sessionCookie(await api.ask('GET', await linkMadeWith({ headers })));
+      const other = sessionCookie(await trade(user.key));
+      for (const cookie of [direct, byLink, bySession]) expect(await statusOf(cookie)).toBe(200);
+
+      await api.db.sql(`update api_keys set ${change} where public_id = $1`, [key.split('_')[1]]);
+      for (const cookie of [direct, byLink, bySession]) expect(await statusOf(cookie)).toBe(401);
+      expect(problemCode(await api.ask('GET', unused))).toBe('invalid-credentials');
+      expect(await statusOf(other)).toBe(200);
+    },
+  );
+
   it('is refused where the session could do more than the key', async () => {
     const answer = await trade(await api.addKey(user, 'member', ['read']));
     expect(problemCode(answer)).toBe('permission-denied');

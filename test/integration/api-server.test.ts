@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { STOP_MS } from '../../src/host/stop-times.ts';
 import { findFreePort } from '../../src/stack/ports.ts';
 import { createTestDatabase, type TestDatabase } from '../support/database.ts';
 
@@ -98,6 +99,23 @@ describe('the API process', () => {
     await once(socket, 'close');
     expect(answer).toMatch(/HTTP\/1\.1 201 Created/);
     expect(await server.ended).toEqual({ code: 0, errors: '' });
+  }, 60_000);
+
+  it('cuts requests that do not end, so that it is gone before the supervisor kills it', async () => {
+    const server = start();
+    await untilServing(server);
+    const key = (await readFile(join(dataDir, 'admin-api-key'), 'utf8')).trim();
+    const socket = connect(port, '127.0.0.1');
+    socket.on('error', () => undefined).resume();
+    socket.write(
+      `POST /playlists HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ${key}\r\n` +
+        `Content-Type: application/json\r\nContent-Length: 20\r\nExpect: 100-continue\r\n\r\n`,
+    );
+    await once(socket, 'data');
+    const toldAt = Date.now();
+    server.child.kill('SIGTERM');
+    expect(await server.ended).toEqual({ code: 0, errors: '' });
+    expect(Date.now() - toldAt).toBeLessThan(STOP_MS.api);
   }, 60_000);
 
   it('names the port that is taken and the setting that moves it', async () => {

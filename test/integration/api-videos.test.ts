@@ -442,4 +442,20 @@ describe('GET /queue', () => {
     );
     expect(all.map((entry: { videoId: number }) => entry.videoId)).not.toContain(gone);
   });
+
+  it('lists as many as asked for, at most 100, newest first', async () => {
+    const newest = [];
+    for (let count = 0; count < 101; count += 1) newest.unshift(await api.addVideo(owner));
+    for (const id of newest.toReversed()) await addRun(id);
+    const list = async (query: string) =>
+      (await api.ask('GET', `/queue${query}`, { as: owner })).body.data.map(
+        (entry: { videoId: number }) => entry.videoId,
+      );
+    expect(await list('?limit=2')).toEqual(newest.slice(0, 2));
+    expect(await list('')).toEqual(newest.slice(0, 100));
+    for (const limit of ['0', '101', 'x'])
+      expect(problemCode(await api.ask('GET', `/queue?limit=${limit}`, { as: owner }))).toBe(
+        'validation-failed',
+      );
+  });
 });

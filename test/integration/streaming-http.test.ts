@@ -370,6 +370,38 @@ describe('viewers that misbehave', () => {
     expect(client.socket.bytesRead).toBeLessThan(LARGE);
   });
 
+  it('of one viewer are not all that there may be', async () => {
+    const few = await startUploadServer({
+      databaseUrl: api.db.url,
+      folder,
+      maxStreamsPerViewer: 2,
+    });
+    const admin = await api.addUser('admin');
+    const ask = (key: string) =>
+      fetch(`${few.url}${streamPath(id, '1080p')}`, {
+        headers: { Authorization: `Bearer ${key}`, Range: 'bytes=0-9' },
+      });
+    try {
+      const clients = await Promise.all([1, 2].map(() => openRaw(few.port)));
+      for (const { socket } of clients) socket.write(watch(id, '1080p'));
+      await Promise.all(clients.map(startWatching));
+      const refused = await ask(owner.key);
+      expect({ status: refused.status, body: await refused.json() }).toMatchObject({
+        status: 429,
+        body: { code: 'rate-limited', detail: expect.stringContaining('You watch 2 streams') },
+      });
+      expect((await ask(admin.key)).status).toBe(206);
+      clients[0]?.socket.destroy();
+      await waitUntil(
+        async () => (await ask(owner.key)).status,
+        (status) => status === 206,
+      );
+      clients[1]?.socket.destroy();
+    } finally {
+      await few.close();
+    }
+  });
+
   it('are refused when there are too many, and let in when one has left', async () => {
     const few = await startUploadServer({ databaseUrl: api.db.url, folder, maxStreams: 4 });
     const ask = (method: string) =>

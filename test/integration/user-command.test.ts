@@ -7,6 +7,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { createTestApi, type TestApi } from '../support/api.ts';
 
 const COMMAND = fileURLToPath(new URL('../../src/cli/user.ts', import.meta.url));
+const MIGRATE = fileURLToPath(new URL('../../src/cli/migrate.ts', import.meta.url));
 
 let api: TestApi;
 let dataDir: string;
@@ -20,15 +21,24 @@ afterAll(async () => {
   await api.close();
 });
 
-/** Runs the command as a shell script would: without a terminal. */
-function run(...args: string[]): Promise<{ code: number | null; output: string; errors: string }> {
+interface Ended {
+  readonly code: number | null;
+  readonly output: string;
+  readonly errors: string;
+}
+
+const run = (...args: string[]) => runWith({}, COMMAND, ...args);
+
+/** Runs a command as a shell script would: without a terminal. */
+function runWith(settings: NodeJS.ProcessEnv, command: string, ...args: string[]): Promise<Ended> {
   const env = {
     ...process.env,
     DATABASE_URL: api.db.url,
     DATA_DIR: dataDir,
     TEMPORAL_ADDRESS: '127.0.0.1:1',
+    ...settings,
   };
-  const child = spawn(process.execPath, [COMMAND, ...args], {
+  const child = spawn(process.execPath, [command, ...args], {
     env,
     stdio: ['ignore', 'pipe', 'pipe'],
   });
@@ -40,6 +50,20 @@ function run(...args: string[]): Promise<{ code: number | null; output: string; 
 }
 
 describe('npm run user', () => {
+  it('needs the database and nothing else', async () => {
+    const nothingElse = { FFMPEG_PATH: '/nowhere/ffmpeg', TEMPORAL_ADDRESS: '' };
+    expect(await runWith(nothingElse, COMMAND, 'list')).toMatchObject({ code: 0, errors: '' });
+    expect(await runWith(nothingElse, MIGRATE)).toEqual({
+      code: 0,
+      output: 'The database is up to date.\n',
+      errors: '',
+    });
+    expect(await runWith({ DATABASE_URL: '' }, MIGRATE)).toMatchObject({
+      code: 1,
+      errors: expect.stringMatching(/^DATABASE_URL is not set .*\n$/),
+    });
+  }, 30_000);
+
   it('adds a user who can log in, changes their role, resets their password and makes them a key', async () => {
     const added = await run('add', 'Ann@Example.test');
     expect(added.code).toBe(0);

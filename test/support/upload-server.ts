@@ -29,6 +29,8 @@ export interface UploadServerOptions {
   readonly uploadStallMs?: number;
   readonly maxUploads?: number;
   readonly maxStreams?: number;
+  readonly maxStreamsPerViewer?: number;
+  readonly longestBodyMs?: number;
   readonly viewerStallMs?: number;
   /** The process ends itself, as by SIGKILL, at this point. */
   readonly crashAt?: string | undefined;
@@ -62,6 +64,8 @@ export async function startUploadServer(options: UploadServerOptions): Promise<U
     randomName: () => randomBytes(8).toString('hex'),
   });
 
+  const longestBody =
+    options.longestBodyMs === undefined ? {} : { longestBodyMs: options.longestBodyMs };
   const app = createApp({
     ...shared,
     passwords: createPasswords(),
@@ -71,7 +75,12 @@ export async function startUploadServer(options: UploadServerOptions): Promise<U
       temporal: async () => true,
       storage: async () => true,
     },
-    settings: { publicUrl: 'http://127.0.0.1', trustedProxies: [], allowSignUp: false },
+    settings: {
+      publicUrl: 'http://127.0.0.1',
+      trustedProxies: [],
+      allowSignUp: false,
+      ...longestBody,
+    },
     uploadRoutes: createUploadRoutes({
       uploads,
       maxUploadBytes,
@@ -84,6 +93,9 @@ export async function startUploadServer(options: UploadServerOptions): Promise<U
       library: createMediaLibrary({ database, store }),
       sender: createMediaSender({
         ...(options.maxStreams === undefined ? {} : { maxStreams: options.maxStreams }),
+        ...(options.maxStreamsPerViewer === undefined
+          ? {}
+          : { maxPerViewer: options.maxStreamsPerViewer }),
         ...(options.viewerStallMs === undefined ? {} : { stallMs: options.viewerStallMs }),
       }),
     }),

@@ -12,7 +12,7 @@ const RAW_PATHS = ['/videos/upload'];
  * uploads.
  * @throws `request-too-large`, `request-too-slow`, `unreadable-request` for a body that breaks off
  */
-export function limitBody({ longestMs = LONGEST_BODY_MS } = {}): MiddlewareHandler<AppEnv> {
+export function limitBody(longestMs = LONGEST_BODY_MS): MiddlewareHandler<AppEnv> {
   return async (c, next) => {
     const { raw } = c.req;
     if (raw.body === null || RAW_PATHS.includes(c.req.path)) return next();

@@ -1,0 +1,80 @@
+import { once } from 'node:events';
+import { createServer, type AddressInfo } from 'node:net';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { createDatabase } from '../../src/db/database.ts';
+import { openOrm } from '../../src/db/orm.ts';
+import { createTestDatabase, type TestDatabase } from '../support/database.ts';
+
+let db: TestDatabase;
+beforeAll(async () => {
+  db = await createTestDatabase();
+});
+afterAll(() => db.drop());
+
+const UNAVAILABLE = { code: 'database-unavailable' };
+const setting = async (orm: TestDatabase['orm'], name: string) =>
+  (await orm.em.fork().execute<Record<string, string>[]>(`show ${name}`))[0]?.[name];
+
+describe('the database', () => {
+  it('gives up statements and locks that take too long', async () => {
+    expect(await setting(db.orm, 'statement_timeout')).toBe('30s');
+    expect(await setting(db.orm, 'lock_timeout')).toBe('8s');
+
+    const sleeping = db.database.transact(async (em) => {
+      await em.execute(`set local statement_timeout = '50ms'`);
+      await em.execute('select pg_sleep(30)');
+    });
+    await expect(sleeping).rejects.toMatchObject(UNAVAILABLE);
+
+    await db.database.transact(async (em) => {
+      await em.execute('lock table videos');
+      const waiting = db.database.transact(async (other) => {
+        await other.execute(`set local lock_timeout = '50ms'`);
+        await other.execute('select count(*) from videos');
+      });
+      await expect(waiting).rejects.toMatchObject(UNAVAILABLE);
+    });
+  });
+
+  it('lets migrations take their time', async () => {
+    const orm = await openOrm({ databaseUrl: db.url, poolSize: 1, patient: true });
+    try {
+      expect(await setting(orm, 'statement_timeout')).toBe('0');
+      expect(await setting(orm, 'lock_timeout')).toBe('0');
+    } finally {
+      await orm.close(true);
+    }
+  });
+
+  it('is unavailable when no connection becomes free', async () => {
+    const database = createDatabase(await openOrm({ databaseUrl: db.url, poolSize: 1 }));
+    try {
+      await database.run((em) =>
+        em.transactional(async (held) => {
+          await held.execute('select 1');
+          await expect(database.run((other) => other.execute('select 1'))).rejects.toMatchObject(
+            UNAVAILABLE,
+          );
+        }),
+      );
+      expect(await database.isReachable()).toBe(true);
+    } finally {
+      await database.close();
+    }
+  }, 15_000);
+
+  it('is unavailable when the server takes the connection and then says nothing', async () => {
+    const silent = createServer((socket) => void socket.on('error', () => undefined));
+    await once(silent.listen(0, '127.0.0.1'), 'listening');
+    const { port } = silent.address() as AddressInfo;
+    const orm = await openOrm({ databaseUrl: `postgresql://nobody@127.0.0.1:${port}/nothing` });
+    try {
+      await expect(createDatabase(orm).run((em) => em.execute('select 1'))).rejects.toMatchObject(
+        UNAVAILABLE,
+      );
+    } finally {
+      await orm.close(true);
+      silent.close();
+    }
+  }, 15_000);
+});
