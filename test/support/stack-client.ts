@@ -32,6 +32,7 @@ export interface StackClient {
 }
 
 const ENDS = ['completed', 'failed', 'cancelled'];
+const LAST_WORDS_CHARS = 5000;
 
 /** A stack that is restarted keeps its client. */
 export function createStackClient(stack: RunningStack): StackClient {
@@ -39,6 +40,15 @@ export function createStackClient(stack: RunningStack): StackClient {
     const headers = { authorization: `Bearer ${stack.apiKey}` };
     const response = await fetch(`${stack.url}${route}`, { ...init, headers });
     return { status: response.status, body: (await response.json()) as VideoAnswer };
+  };
+  /** What the stack said last goes into the error. */
+  const wait: typeof waitUntil = async (...args) => {
+    try {
+      return await waitUntil(...args);
+    } catch (error) {
+      const said = stack.output().slice(-LAST_WORDS_CHARS);
+      throw new Error(`${(error as Error).message}; the stack said last:\n${said}`, { cause: error });
+    }
   };
   const tools: StackClient['tools'] = (...words) =>
     findProcesses(path.join(stack.dataDir, 'work'), ...words);
@@ -55,21 +65,21 @@ export function createStackClient(stack: RunningStack): StackClient {
       return body;
     },
     ended: (videoId, seconds = 150) =>
-      waitUntil(
+      wait(
         async () => (await ask(`/videos/${videoId}`)).body,
         (video) => ENDS.includes(String(video['status'])),
         seconds * 1000,
         200,
       ),
     async encoding() {
-      await waitUntil(
+      await wait(
         () => tools('libx264'),
         (pids) => pids.length > 0,
         60_000,
       );
     },
     async noTools(seconds = 5) {
-      await waitUntil(
+      await wait(
         () => tools(),
         (pids) => pids.length === 0,
         seconds * 1000,

@@ -14,13 +14,15 @@ const RAW_PATHS = ['/videos/upload'];
  */
 export function limitBody(longestMs = LONGEST_BODY_MS): MiddlewareHandler<AppEnv> {
   return async (c, next) => {
+    if (RAW_PATHS.includes(c.req.path)) return next();
     const { raw } = c.req;
-    if (raw.body === null || RAW_PATHS.includes(c.req.path)) return next();
+    const stream = raw.body;
+    if (stream === null) return next();
     if (Number(c.req.header('Content-Length') ?? 0) > MAX_JSON_BYTES) throw tooLarge();
     const late = Promise.withResolvers<never>();
     const timer = setTimeout(() => late.reject(new AppError('request-too-slow')), longestMs);
     try {
-      const body = await Promise.race([readBody(raw.body), late.promise]);
+      const body = await Promise.race([readBody(stream), late.promise]);
       c.req.raw = new Request(raw, { body });
     } catch (error) {
       // What is still to come is not waited for.
