@@ -1,5 +1,6 @@
 import path from 'node:path';
-import type { Chunk, EncodingPlan } from '../domain/encoding-plan.ts';
+import type { Chunk } from '../domain/chunk-grid.ts';
+import type { EncodingPlan } from '../domain/encoding-plan.ts';
 import { chunkPiece } from '../domain/recipe.ts';
 import type { RenditionPlan } from '../domain/rendition-ladder.ts';
 import { encodeChunkArgs } from '../media/ffmpeg-args.ts';
@@ -38,7 +39,7 @@ export function compressChunk(deps: ActivityDeps, work: ChunkWork): Promise<{ te
       plan,
       chunk,
       renditions: missing,
-      threads: work.lowMemory ? 1 : 0,
+      threads: work.lowMemory ? 1 : attempt.run.settings.threads,
     });
     return { text: `encoded ${missing.map(({ quality }) => quality).join(' ')}` };
   });
