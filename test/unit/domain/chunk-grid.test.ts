@@ -45,7 +45,9 @@ describe('planChunks', () => {
   it('grows longer instead of more from 360 chunks on, unless the budget forbids it', () => {
     const sixHours = 6 * 3600 * 24;
     expect(planChunks({ ...BASE, frames: sixHours, frameCpuSeconds: 0.01 })).toHaveLength(360);
-    expect(planChunks({ ...BASE, frames: sixHours, frameCpuSeconds: 0.2 }).length).toBeGreaterThan(360);
+    expect(planChunks({ ...BASE, frames: sixHours, frameCpuSeconds: 0.2 }).length).toBeGreaterThan(
+      360,
+    );
   });
 });
 
