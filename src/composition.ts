@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import { availableParallelism } from 'node:os';
 import path from 'node:path';
 import type { Client } from '@temporalio/client';
 import type { ActivityDeps } from './activities/deps.ts';
@@ -63,6 +64,8 @@ export async function composeWorker(config: Config): Promise<WorkerParts> {
       oldVersionGraceSeconds: config.oldVersionGraceSeconds,
       workRetentionDays: config.workRetentionDays,
       reconcileGraceSeconds: config.reconcileGraceSeconds,
+      lanes: config.maxVideoProcessingTasks,
+      threads: Math.max(1, Math.floor(availableParallelism() / config.maxVideoProcessingTasks)),
     },
   };
   return {

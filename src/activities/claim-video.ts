@@ -92,6 +92,8 @@ function takeSnapshot(
     maxDurationSeconds: server.maxDurationSeconds,
     thumbnailTimestamps: input.thumbnailTimestamps ?? video.thumbnailTimestamps,
     platformFaultPatienceSeconds: server.platformFaultPatienceSeconds,
+    lanes: server.lanes,
+    threads: server.threads,
   };
 }
 

@@ -1,5 +1,7 @@
 import path from 'node:path';
-import type { Chunk, EncodingPlan } from '../domain/encoding-plan.ts';
+import { findPieces } from '../db/pieces.ts';
+import type { Chunk } from '../domain/chunk-grid.ts';
+import type { EncodingPlan } from '../domain/encoding-plan.ts';
 import { chunkPiece } from '../domain/recipe.ts';
 import type { RenditionPlan } from '../domain/rendition-ladder.ts';
 import { encodeChunkArgs } from '../media/ffmpeg-args.ts';
@@ -38,7 +40,7 @@ export function compressChunk(deps: ActivityDeps, work: ChunkWork): Promise<{ te
       plan,
       chunk,
       renditions: missing,
-      threads: work.lowMemory ? 1 : 0,
+      threads: work.lowMemory ? 1 : attempt.run.settings.threads,
     });
     return { text: `encoded ${missing.map(({ quality }) => quality).join(' ')}` };
   });
@@ -81,7 +83,8 @@ async function encode(
     threads: work.threads,
   });
   const durationSeconds = (chunk.endFrame - chunk.firstFrame) / framesPerSecond(plan.frameRate);
-  await attempt.runFfmpeg(command, durationSeconds);
+  const share = { from: await doneShare(deps, attempt, plan), of: 1 / plan.chunks.length };
+  await attempt.runFfmpeg(command, { durationSeconds, share });
 
   for (const output of outputs) {
     const facts = await verifyChunk(
@@ -100,4 +103,17 @@ async function encode(
     const piece = chunkPiece(plan, chunk, output, attempt.run.settings);
     await keepPiece(deps, attempt, { piece, path: output.outputPath, facts });
   }
+}
+
+/** How much of the encoding is in the ledger already, by the smallest rendition's chunks. */
+async function doneShare(
+  deps: ActivityDeps,
+  { run, video }: HeavyWork,
+  plan: EncodingPlan,
+): Promise<number> {
+  const rendition = plan.renditions.at(-1);
+  if (rendition === undefined) return 0;
+  const pieces = plan.chunks.map((chunk) => chunkPiece(plan, chunk, rendition, run.settings));
+  const done = await deps.database.run((em) => findPieces(em, ownerOf(video), pieces));
+  return done.size / plan.chunks.length;
 }

@@ -50,7 +50,7 @@ async function makeCopy(deps: ActivityDeps, attempt: HeavyWork, plan: EncodingPl
     sizeBytes: video.originalSizeBytes,
     outputPath,
   });
-  await attempt.runFfmpeg(command, plan.durationSeconds);
+  await attempt.runFfmpeg(command, { durationSeconds: plan.durationSeconds });
   const facts = await verifyCopy(
     outputPath,
     { durationSeconds: plan.durationSeconds, hasAudio: plan.audio !== null },

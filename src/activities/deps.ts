@@ -30,4 +30,6 @@ export interface ServerSettings {
   readonly oldVersionGraceSeconds: number;
   readonly workRetentionDays: number;
   readonly reconcileGraceSeconds: number;
+  readonly lanes: number;
+  readonly threads: number;
 }

@@ -22,6 +22,13 @@ export interface HeavySpec {
   readonly onProcessingQueue: boolean;
 }
 
+/** What a tool makes, so that its progress tells the progress of the stage. */
+export interface ToolOutput {
+  readonly durationSeconds: number;
+  /** The part of the stage that was done before, and the part that this is; all of it when left out. */
+  readonly share?: { readonly from: number; readonly of: number };
+}
+
 /** One attempt at a heavy activity. */
 export interface HeavyWork {
   readonly run: Run;
@@ -29,8 +36,8 @@ export interface HeavyWork {
   /** Empty, private, removed afterwards. */
   readonly folder: string;
   readonly signal: AbortSignal;
-  /** Runs one ffmpeg within what is left of the attempt's budget. @param durationSeconds of its output: tells progress */
-  runFfmpeg(command: FfmpegCommand, durationSeconds?: number): Promise<void>;
+  /** Runs one ffmpeg within what is left of the attempt's budget. */
+  runFfmpeg(command: FfmpegCommand, output?: ToolOutput): Promise<void>;
   /** Limits for a look at a file: not counted, since a check that follows a long encode must not fail for it. */
   probeLimits(): {
     readonly ffprobePath: string;
@@ -140,7 +147,7 @@ function createAttempt(
   };
 
   const remainingMs = (): number => Math.max(1, budgetMs - usedMs);
-  const limits = (durationSeconds: number | undefined): FfmpegRunOptions => {
+  const limits = (output: ToolOutput | undefined): FfmpegRunOptions => {
     const usedBefore = usedMs;
     return {
       signal,
@@ -154,7 +161,7 @@ function createAttempt(
         return budgetMs - usedBefore;
       },
       onProgress({ outTimeSeconds }) {
-        report(durationSeconds === undefined ? 0 : (outTimeSeconds ?? 0) / durationSeconds);
+        report(output === undefined ? 0 : fractionOf(output, outTimeSeconds ?? 0));
       },
     };
   };
@@ -164,16 +171,23 @@ function createAttempt(
     video: begun.video,
     folder: begun.folder,
     signal,
-    async runFfmpeg(command, durationSeconds) {
+    async runFfmpeg(command, output) {
       const startedAt = Date.now();
       try {
-        await deps.ffmpeg.run(command, limits(durationSeconds));
+        await deps.ffmpeg.run(command, limits(output));
       } finally {
         usedMs += Date.now() - startedAt;
       }
     },
     probeLimits: () => ({ ffprobePath: deps.ffprobePath, timeoutMs: PROBE_MS, signal }),
   };
+}
+
+function fractionOf(
+  { durationSeconds, share = { from: 0, of: 1 } }: ToolOutput,
+  seconds: number,
+): number {
+  return share.from + share.of * Math.min(1, seconds / durationSeconds);
 }
 
 /** The SDK knows what a cancellation means (a request, a pause, a worker that stops), so its own error goes on. */

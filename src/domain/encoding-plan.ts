@@ -1,3 +1,5 @@
+import { type Chunk, planChunks } from './chunk-grid.ts';
+import { estimateFrameCpuSeconds } from './encoding-cost.ts';
 import { AppError } from './errors.ts';
 import { chooseFrameRate, countedRate, type FrameRate, framesPerSecond } from './frame-rate.ts';
 import { type ColorMatrix, colorMatrixOf, type MediaInfo } from './media-info.ts';
@@ -35,13 +37,6 @@ export interface EncodingPlan {
   readonly skipped: readonly SkippedRendition[];
   readonly thumbnailTimes: readonly number[];
   readonly warnings: readonly PlanWarning[];
-}
-
-/** Frames `firstFrame` (inclusive) to `endFrame` (exclusive) on the grid of the output. */
-export interface Chunk {
-  readonly index: number;
-  readonly firstFrame: number;
-  readonly endFrame: number;
 }
 
 export interface PlanWarning {
@@ -88,6 +83,13 @@ export function planEncoding(info: MediaInfo, settings: RunSettings): EncodingPl
     crf: settings.crf,
     sourceBitrateBps: video.bitrateBps,
   });
+  const gopFrames = Math.max(1, Math.round(GOP_SECONDS * rate));
+  const frameCpuSeconds = estimateFrameCpuSeconds({
+    sourcePixels: video.codedWidthPx * video.codedHeightPx,
+    renditions: ladder.renditions,
+    toneMap,
+    preset: settings.preset,
+  });
   return {
     conversion: chooseConversion(info),
     video: {
@@ -100,11 +102,21 @@ export function planEncoding(info: MediaInfo, settings: RunSettings): EncodingPl
     },
     audio: audio === null ? null : { streamIndex: audio.index, copyable: isCopyableAudio(audio) },
     frameRate,
-    gopFrames: Math.max(1, Math.round(GOP_SECONDS * rate)),
+    gopFrames,
     frames,
     durationSeconds: Number((frames / rate).toFixed(6)),
     originSeconds,
-    chunks: [{ index: 0, firstFrame: 0, endFrame: frames }],
+    chunks: isSeekable(info)
+      ? planChunks({
+          frames,
+          gopFrames,
+          framesPerSecond: rate,
+          frameCpuSeconds,
+          timeoutSeconds: settings.timeoutSeconds,
+          lanes: settings.lanes,
+          threads: settings.threads,
+        })
+      : [{ index: 0, firstFrame: 0, endFrame: frames }],
     ...ladder,
     thumbnailTimes: planThumbnailTimes(settings.thumbnailTimestamps, frames / rate, 1 / rate),
     warnings: collectWarnings(info, toneMap),
@@ -140,6 +152,13 @@ function refuseGaps({ video }: MediaInfo, durationSeconds: number): void {
       detail: `The file holds ${frames} pictures for ${Math.round(durationSeconds)} s; that is not a video.`,
     });
   }
+}
+
+/** Formats with an index, in which a chunk finds its first frame. In the others seeking loses frames. */
+const SEEKABLE_FORMATS: readonly string[] = ['mp4', 'matroska', 'avi'];
+
+function isSeekable({ formatNames }: MediaInfo): boolean {
+  return SEEKABLE_FORMATS.some((format) => formatNames.includes(format));
 }
 
 /** H.264, 8 bit, 4:2:0 can be kept as it is; in an MP4 that is not QuickTime's there is nothing to do at all. */

@@ -1,4 +1,5 @@
-import type { Chunk, EncodingPlan } from './encoding-plan.ts';
+import type { Chunk } from './chunk-grid.ts';
+import type { EncodingPlan } from './encoding-plan.ts';
 import type { RenditionPlan } from './rendition-ladder.ts';
 import type { RunSettings } from './run-settings.ts';
 import type { PieceKind, Quality } from './video.ts';
@@ -59,7 +60,7 @@ export function renditionPiece(
     name: `rendition/${rendition.quality}`,
     recipe: join([
       picture(plan, rendition, settings),
-      `grid=${plan.chunks.map((chunk) => chunk.endFrame).join('+')}`,
+      `frames=${plan.frames} chunks=${plan.chunks.length}`,
       audio(plan),
     ]),
   };

@@ -15,4 +15,8 @@ export interface RunSettings {
   /** Asked for by the uploader; null means 0, 25, 50 and 75 %. */
   readonly thumbnailTimestamps: readonly number[] | null;
   readonly platformFaultPatienceSeconds: number;
+  /** Pieces of work that a worker does at the same time. */
+  readonly lanes: number;
+  /** Encoder threads of each piece: the cores, shared among the lanes. */
+  readonly threads: number;
 }

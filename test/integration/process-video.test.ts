@@ -71,6 +71,29 @@ describe('ProcessVideo', () => {
     });
   }, 120_000);
 
+  it('encodes a longer clip in chunks that join to the planned frames, each once', async () => {
+    const file = await makeClip(clip('chunked.mp4'), {
+      widthPx: 640,
+      heightPx: 360,
+      seconds: 9,
+      options: ['-g', '125'],
+    });
+    const id = await pipeline.submit(file);
+    await pipeline.client.workflow.getHandle(`process-video-${id}`).result();
+    const [run] = await pipeline.db.sql('select plan from video_runs where video_id = $1', [id]);
+    const { chunks } = run?.['plan'] as { chunks: unknown[] };
+    expect(chunks).toEqual([
+      { index: 0, firstFrame: 0, endFrame: 100 },
+      { index: 1, firstFrame: 100, endFrame: 225 },
+    ]);
+    const hashes = (await hashFrames(file)).length;
+    expect(hashes).toBe(225);
+    const whole = await hashFrames(
+      path.join(pipeline.folder, `media/videos/streams/${id}/v1/240p.mp4`),
+    );
+    expect(new Set(whole).size).toBe(225);
+  }, 120_000);
+
   it('copies the streams of H.264 in QuickTime into the processed version', async () => {
     const file = await makeClip(clip('phone.mov'), { seconds: 1, options: ['-c:a', 'pcm_s16le'] });
     const id = await pipeline.submit(file);
@@ -158,3 +181,12 @@ describe('ProcessVideo', () => {
     expect(left).toEqual([`videos/streams/${id}/v2/360p.mp4`]);
   }, 120_000);
 });
+
+/** A hash of every decoded picture; the clock in the test picture makes each one differ. */
+async function hashFrames(file: string): Promise<readonly string[]> {
+  const text = await runTool('ffmpeg', ['-i', file, '-map', '0:v', '-f', 'framemd5', '-']);
+  return text
+    .split('\n')
+    .filter((line) => line.startsWith('0,'))
+    .map((line) => line.split(',').at(-1)?.trim() ?? '');
+}

@@ -70,6 +70,8 @@ export const TEST_SETTINGS: ServerSettings = {
   oldVersionGraceSeconds: 0,
   workRetentionDays: 7,
   reconcileGraceSeconds: 3600,
+  lanes: 2,
+  threads: 1,
 };
 
 let hasRuntime = false;

@@ -15,6 +15,8 @@ const SETTINGS: RunSettings = {
   maxDurationSeconds: 21_600,
   thumbnailTimestamps: null,
   platformFaultPatienceSeconds: 86_400,
+  lanes: 2,
+  threads: 1,
 };
 
 const VIDEO: VideoStreamInfo = {
