@@ -47,7 +47,9 @@ export function createStackClient(stack: RunningStack): StackClient {
       return await waitUntil(...args);
     } catch (error) {
       const said = stack.output().slice(-LAST_WORDS_CHARS);
-      throw new Error(`${(error as Error).message}; the stack said last:\n${said}`, { cause: error });
+      throw new Error(`${(error as Error).message}; the stack said last:\n${said}`, {
+        cause: error,
+      });
     }
   };
   const tools: StackClient['tools'] = (...words) =>
