@@ -248,7 +248,9 @@ describe('health', () => {
     };
     const app = createApp({ ...api.deps, readiness: { ...api.deps.readiness, database } });
     const statuses = async () =>
-      (await Promise.all([1, 2, 3].map(() => app.request('/readyz')))).map(({ status }) => status);
+      (await Promise.all([1, 2, 3].map(async () => app.request('/readyz')))).map(
+        ({ status }) => status,
+      );
     expect(await statuses()).toEqual([200, 200, 200]);
     isWell = false;
     expect(await statuses()).toEqual([200, 200, 200]);

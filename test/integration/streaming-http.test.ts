@@ -328,7 +328,11 @@ describe('viewers that misbehave', () => {
   }, 60_000);
 
   it('hold little memory while they take nothing', async () => {
-    const child = await spawnUploadChild({ databaseUrl: api.db.url, folder });
+    const child = await spawnUploadChild({
+      databaseUrl: api.db.url,
+      folder,
+      maxStreamsPerViewer: 200,
+    });
     try {
       const warm = await fetch(`http://127.0.0.1:${child.port}${streamPath(id, '1080p')}`, {
         headers: { Authorization: `Bearer ${owner.key}` },

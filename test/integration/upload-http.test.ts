@@ -79,7 +79,7 @@ async function upload(
 async function filesLeft(): Promise<string[]> {
   const entries = await readdir(folder, { recursive: true, withFileTypes: true });
   return entries
-    .filter((entry) => entry.isFile())
+    .filter((entry) => entry.isFile() && entry.name !== '.steadyreel-store')
     .map((entry) => join(entry.parentPath, entry.name).slice(folder.length + 1));
 }
 

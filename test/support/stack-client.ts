@@ -32,7 +32,7 @@ export interface StackClient {
 }
 
 const ENDS = ['completed', 'failed', 'cancelled'];
-const LAST_WORDS_CHARS = 5000;
+const LAST_LINES = 30;
 
 /** A stack that is restarted keeps its client. */
 export function createStackClient(stack: RunningStack): StackClient {
@@ -46,8 +46,9 @@ export function createStackClient(stack: RunningStack): StackClient {
     try {
       return await waitUntil(...args);
     } catch (error) {
-      const said = stack.output().slice(-LAST_WORDS_CHARS);
-      throw new Error(`${(error as Error).message}; the stack said last:\n${said}`, {
+      const lines = stack.output().split('\n');
+      const said = lines.filter((line) => !line.includes('"GET /videos')).slice(-LAST_LINES);
+      throw new Error(`${(error as Error).message}; the stack said last:\n${said.join('\n')}`, {
         cause: error,
       });
     }
@@ -71,7 +72,7 @@ export function createStackClient(stack: RunningStack): StackClient {
         async () => (await ask(`/videos/${videoId}`)).body,
         (video) => ENDS.includes(String(video['status'])),
         seconds * 1000,
-        200,
+        500,
       ),
     async encoding() {
       await wait(

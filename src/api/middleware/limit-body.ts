@@ -23,7 +23,7 @@ export function limitBody(longestMs = LONGEST_BODY_MS): MiddlewareHandler<AppEnv
     const timer = setTimeout(() => late.reject(new AppError('request-too-slow')), longestMs);
     try {
       const body = await Promise.race([readBody(stream), late.promise]);
-      c.req.raw = new Request(raw, { body });
+      c.req.raw = new Request(raw, { method: raw.method, body });
     } catch (error) {
       // What is still to come is not waited for.
       c.header('Connection', 'close');
