@@ -90,18 +90,12 @@ function segmentList(track: TrackFragments, url: string): readonly string[] {
   ];
 }
 
-/** Runs of equal length in one line each: `r` counts how often it comes again. */
+/**
+ * One line for each fragment, also where many are of one length: dash.js 5.2 takes the n-th line for the n-th entry of the list
+ * and would play a line that is to be repeated again and again.
+ */
 function timeline({ fragments }: TrackFragments): readonly string[] {
-  const runs: { ticks: number; count: number }[] = [];
-  for (const [, , ticks] of fragments) {
-    const last = runs.at(-1);
-    if (last?.ticks === ticks) last.count += 1;
-    else runs.push({ ticks, count: 1 });
-  }
-  return runs.map(
-    ({ ticks, count }, index) =>
-      `<S${index === 0 ? ' t="0"' : ''} d="${ticks}"${count > 1 ? ` r="${count - 1}"` : ''}/>`,
-  );
+  return fragments.map(([, , ticks], index) => `<S${index === 0 ? ' t="0"' : ''} d="${ticks}"/>`);
 }
 
 function tag(name: string, attributes: Readonly<Record<string, string | number>>): string {
