@@ -14,19 +14,27 @@ const SECONDS = 25;
 const FRAMES = SECONDS * 25;
 const FRAME_SECONDS = 1 / 25;
 
+/** What is needed here of a video as the API shows it. */
+interface PlayableVideo {
+  readonly id: number;
+  readonly version: number | null;
+  readonly hlsUrl: string;
+  readonly dashUrl: string;
+}
+
 describe('playback', () => {
   let stack: RunningStack;
   let folder: Awaited<ReturnType<typeof makeTempFolder>>;
-  let video: Record<string, unknown>;
-  let silent: Record<string, unknown>;
+  let video: PlayableVideo;
+  let silent: PlayableVideo;
 
   beforeAll(async () => {
     folder = await makeTempFolder();
     stack = await startStack();
     const clip = await makeClip(join(folder.path, 'street.mp4'), { seconds: SECONDS });
     const mute = await makeClip(join(folder.path, 'mute.mp4'), { seconds: 1, audio: false });
-    const ids = [await upload(clip), await upload(mute)];
-    [video = {}, silent = {}] = await Promise.all(ids.map((id) => waitForVersion(id, 1)));
+    const [first, second] = [await upload(clip), await upload(mute)];
+    [video, silent] = await Promise.all([waitForVersion(first, 1), waitForVersion(second, 1)]);
   });
 
   afterAll(async () => {
@@ -34,7 +42,10 @@ describe('playback', () => {
     await folder?.remove();
   });
 
-  async function ask(path: string, init: RequestInit = {}): Promise<Response> {
+  async function ask(
+    path: string,
+    init: Omit<RequestInit, 'headers'> & { headers?: Record<string, string> } = {},
+  ): Promise<Response> {
     const headers = { Authorization: `Bearer ${stack.apiKey}`, ...init.headers };
     return fetch(stack.url + path, { ...init, headers });
   }
@@ -47,10 +58,10 @@ describe('playback', () => {
     return ((await answer.json()) as { id: number }).id;
   }
 
-  function waitForVersion(id: number, version: number): Promise<Record<string, unknown>> {
+  function waitForVersion(id: number, version: number): Promise<PlayableVideo> {
     return waitUntil(
-      async () => (await (await ask(`/videos/${id}`)).json()) as Record<string, unknown>,
-      (seen) => seen['version'] === version,
+      async () => (await (await ask(`/videos/${id}`)).json()) as PlayableVideo,
+      (seen) => seen.version === version,
       90_000,
     );
   }
@@ -72,14 +83,14 @@ describe('playback', () => {
       `/videos/${id}/dash/manifest.mpd`,
     ]);
     const plainSounds = await countPackets(`/videos/stream/${id}/360p/`, 'a:0');
-    for (const path of [String(hlsUrl), String(dashUrl)]) {
+    for (const path of [hlsUrl, dashUrl]) {
       expect(await countPackets(path, 'v:0')).toBe(FRAMES);
       expect(await countPackets(path, 'v:1')).toBe(FRAMES);
       expect(await countPackets(path, 'a:0')).toBe(plainSounds);
     }
     expect(await countPackets(`/videos/${id}/hls/240p.m3u8`, 'v:0')).toBe(FRAMES);
-    expect(await countPackets(String(silent['hlsUrl']), 'v:0')).toBe(25);
-    expect(await countPackets(String(silent['dashUrl']), 'v:0')).toBe(25);
+    expect(await countPackets(silent.hlsUrl, 'v:0')).toBe(25);
+    expect(await countPackets(silent.dashUrl, 'v:0')).toBe(25);
   });
 
   it('serves playlists, versions and downloads as what they are', async () => {
@@ -125,7 +136,7 @@ describe('playback', () => {
     ['/hls/360p.ts', 404, 'not-found'],
     ['/download/720p', 404, 'quality-not-available'],
   ])('refuses %s', async (path, status, code) => {
-    const answer = await ask(`/videos/${String(video['id'])}${path}`);
+    const answer = await ask(`/videos/${video.id}${path}`);
     expect([answer.status, ((await answer.json()) as { code: string }).code]).toEqual([
       status,
       code,
@@ -133,9 +144,9 @@ describe('playback', () => {
   });
 
   it('has no playlist of sound where there is none', async () => {
-    const master = await (await ask(String(silent['hlsUrl']))).text();
+    const master = await (await ask(silent.hlsUrl)).text();
     expect(master).not.toContain('AUDIO');
-    expect((await ask(`/videos/${String(silent['id'])}/hls/audio.m3u8`)).status).toBe(404);
+    expect((await ask(`/videos/${silent.id}/hls/audio.m3u8`)).status).toBe(404);
   });
 
   it('shows nothing of it to strangers', async () => {
@@ -146,7 +157,7 @@ describe('playback', () => {
       'v1/360p.mp4',
       'download/360p',
     ]) {
-      const answer = await fetch(`${stack.url}/videos/${String(video['id'])}/${path}`);
+      const answer = await fetch(`${stack.url}/videos/${video.id}/${path}`);
       expect(answer.status).toBe(401);
     }
   });
@@ -182,9 +193,7 @@ describe('playback', () => {
 
     it('plays and seeks the file itself, by ranges', async () => {
       const { page, faults, close } = await openPlayer();
-      await page.evaluate(
-        `player.src = '/videos/${String(video['id'])}/v1/360p.mp4'; player.play()`,
-      );
+      await page.evaluate(`player.src = '/videos/${video.id}/v1/360p.mp4'; player.play()`);
       await playsFrom(page, 0);
       expect(await page.evaluate<number>('player.duration')).toBeCloseTo(SECONDS, 1);
       await page.evaluate(`player.currentTime = ${SECONDS * 0.9}`);
@@ -198,7 +207,7 @@ describe('playback', () => {
       ['no sound', () => silent, 1],
     ] as const)('plays HLS with %s from zero to the end', async (_, of, seconds) => {
       const { page, faults, close } = await openPlayer();
-      await page.evaluate(`load('${String(of()['hlsUrl'])}', {})`);
+      await page.evaluate(`load('${of().hlsUrl}', {})`);
       await playsFrom(page, 0);
       expect(await page.evaluate<number>('player.buffered.start(0)')).toBeLessThan(0.001);
       expect(await page.evaluate<number>('player.duration')).toBeCloseTo(seconds, 1);
@@ -212,9 +221,7 @@ describe('playback', () => {
     it('goes on playing the version that it has begun, across a reprocess', async () => {
       const { page, faults, media, close } = await openPlayer();
       const { id, hlsUrl } = video;
-      await page.evaluate(
-        `load('${String(hlsUrl)}', { maxBufferLength: 4, maxMaxBufferLength: 4 })`,
-      );
+      await page.evaluate(`load('${hlsUrl}', { maxBufferLength: 4, maxMaxBufferLength: 4 })`);
       await playsFrom(page, 0);
       await page.evaluate('player.pause()');
 
@@ -222,7 +229,7 @@ describe('playback', () => {
       const headers = { 'Content-Type': 'application/json' };
       const run = await ask(`/videos/${id}/reprocess`, { method: 'POST', body: profile, headers });
       expect(run.status).toBe(202);
-      await waitForVersion(Number(id), 2);
+      await waitForVersion(id, 2);
       const { length } = media;
       // The other rendition's playlist is asked for only now, and the new version does not even have it.
       await page.evaluate(
@@ -233,7 +240,7 @@ describe('playback', () => {
       expect(media.filter((path) => !path.startsWith(`/videos/${id}/v1/`))).toEqual([]);
       expect(await page.evaluate<string[]>('problems')).toEqual([]);
       expect(faults.list()).toEqual([]);
-      const newest = await (await ask(String(hlsUrl))).text();
+      const newest = await (await ask(hlsUrl)).text();
       expect(newest.match(/^\d+p.*$/gm)).toEqual(['360p.m3u8?v=2']);
       await close();
     });

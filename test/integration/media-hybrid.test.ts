@@ -26,14 +26,18 @@ async function packets(clip: string, stream: 'v' | 'a'): Promise<readonly Packet
   const entries = 'packet=pts,dts,duration,flags,size,data_hash';
   const show = ['-select_streams', stream, '-show_entries', entries, '-show_data_hash', 'md5'];
   const text = await runTool('ffprobe', [...show, '-of', 'json', clip]);
-  const { packets: found } = JSON.parse(text) as {
-    packets: (Packet & { side_data_list?: unknown })[];
-  };
-  return found.map(({ side_data_list: _, ...packet }) => packet);
+  const { packets: found } = JSON.parse(text) as { packets: Packet[] };
+  return found.map(({ pts, dts, duration, flags, size, data_hash }) => {
+    return { pts, dts, duration, flags, size, data_hash };
+  });
 }
 
 interface Packet {
+  readonly pts: number;
   readonly dts: number;
+  readonly duration: number;
+  readonly flags: string;
+  readonly size: string;
   readonly data_hash: string;
 }
 
