@@ -1,4 +1,4 @@
-import { writeFile } from 'node:fs/promises';
+import { rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { saveStream, type StreamFacts } from '../db/outputs.ts';
 import type { FinishedPiece } from '../db/pieces.ts';
@@ -9,6 +9,7 @@ import { audioPiece, chunkPiece, renditionPiece } from '../domain/recipe.ts';
 import type { RenditionPlan } from '../domain/rendition-ladder.ts';
 import type { Output, Quality } from '../domain/video.ts';
 import { concatList, muxRenditionArgs } from '../media/ffmpeg-args.ts';
+import { packageHybrid } from '../media/package-hybrid.ts';
 import { verifyRendition } from '../media/verify.ts';
 import type { VideoRef } from './contracts.ts';
 import type { ActivityDeps } from './deps.ts';
@@ -24,7 +25,7 @@ import {
 } from './pieces.ts';
 
 /**
- * Joins one rendition's chunks and the sound, checks the result and enters it as a stream of the run's version.
+ * Joins one rendition's chunks and the sound, packages and checks the result and enters it as a stream of the run's version.
  *
  * The tallest is also the `compressed` version, and the `processed` one where the source has no copy of its own.
  * @throws `piece-missing` when a chunk that history says was made is not there
@@ -85,9 +86,17 @@ async function join(
     audio === undefined ? null : await fetchPiece(deps, attempt, require(audio.name), 'audio.mp4');
 
   const listPath = path.join(folder, 'chunks.txt');
+  const joinedPath = path.join(folder, 'joined.mp4');
   const outputPath = path.join(folder, `${rendition.quality}.mp4`);
   await writeFile(listPath, concatList(parts, plan.frameRate));
-  await attempt.runFfmpeg(muxRenditionArgs({ listPath, audioPath, outputPath }));
+  await attempt.runFfmpeg(muxRenditionArgs({ listPath, audioPath, outputPath: joinedPath }));
+  const fragments = await packageHybrid({
+    sourcePath: joinedPath,
+    outputPath,
+    frameRate: plan.frameRate,
+    signal: attempt.signal,
+  });
+  await rm(joinedPath);
   const facts = await verifyRendition(
     outputPath,
     {
@@ -102,7 +111,7 @@ async function join(
   );
   const piece = renditionPiece(plan, rendition, run.settings);
   const key = outputKey(video.id, run.version, rendition.quality);
-  return keepPiece(deps, attempt, { piece, path: outputPath, facts, key });
+  return keepPiece(deps, attempt, { piece, path: outputPath, facts: { ...facts, fragments }, key });
 }
 
 async function enterStreams(
@@ -138,7 +147,10 @@ async function enterStreams(
     aliases.push({ output, objectKey });
   }
   await asActiveRun(deps, videoId, async (tx) => {
-    await saveStream(tx, videoId, version, rendition.quality, facts);
+    await saveStream(tx, videoId, version, rendition.quality, {
+      ...facts,
+      ...(piece.facts.fragments && { fragments: piece.facts.fragments }),
+    });
     for (const { output, objectKey } of aliases) {
       await saveStream(tx, videoId, version, output, { ...facts, objectKey });
     }

@@ -12,6 +12,7 @@ import { VideoRun } from './entities/video-run.ts';
 import { VideoStream } from './entities/video-stream.ts';
 import { Video } from './entities/video.ts';
 import { InitialMigration } from './migrations/0001-initial.ts';
+import { FragmentsMigration } from './migrations/0002-fragments.ts';
 
 const ENTITIES = [
   User,
@@ -65,7 +66,10 @@ export async function openOrm({
       pool: { min: 0, max: poolSize },
       driverOptions: patient ? CONNECTION_LIMITS : { ...CONNECTION_LIMITS, ...STATEMENT_LIMITS },
       migrations: {
-        migrationsList: [{ name: '0001-initial', class: InitialMigration }],
+        migrationsList: [
+          { name: '0001-initial', class: InitialMigration },
+          { name: '0002-fragments', class: FragmentsMigration },
+        ],
         snapshot: false,
         silent: true,
       },

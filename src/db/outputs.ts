@@ -1,4 +1,5 @@
 import { defaultThumbnailIndex } from '../domain/thumbnail-times.ts';
+import type { FragmentIndex } from '../domain/fragment-index.ts';
 import type { VideoId } from '../domain/ids.ts';
 import type { Output } from '../domain/video.ts';
 import { Thumbnail } from './entities/thumbnail.ts';
@@ -15,6 +16,8 @@ export interface StreamFacts {
   readonly bitrateBps: number;
   readonly durationSeconds: number;
   readonly codecs: string;
+  /** Of packaged renditions. */
+  readonly fragments?: FragmentIndex;
 }
 
 /** Enters one output of a version. The same output again is the same row: a step may run twice. */

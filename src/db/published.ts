@@ -1,3 +1,4 @@
+import type { FragmentIndex } from '../domain/fragment-index.ts';
 import type { VideoId } from '../domain/ids.ts';
 import type { Output } from '../domain/video.ts';
 import { Thumbnail } from './entities/thumbnail.ts';
@@ -15,6 +16,8 @@ export interface StreamRecord {
   readonly heightPx: number;
   readonly bitrateBps: number;
   readonly codecs: string;
+  /** Players can fetch it piece by piece. */
+  readonly hasFragments: boolean;
   readonly createdAt: Date;
 }
 
@@ -61,8 +64,17 @@ export async function findPublishedStream(
   video: VideoRecord,
   output: Output,
 ): Promise<StreamRecord | undefined> {
-  if (video.version === null) return undefined;
-  const where = { videoId: video.id, version: video.version, output, retiredAt: null };
+  return video.version === null ? undefined : findStreamOfVersion(em, video, video.version, output);
+}
+
+/** A file of the published version, or of an older one that is not cleared away yet. */
+export async function findStreamOfVersion(
+  em: EntityManager,
+  video: VideoRecord,
+  version: number,
+  output: Output,
+): Promise<StreamRecord | undefined> {
+  const where = { ...ofVersion(video, version), output };
   const stream = await em.findOne(VideoStream, where, { disableIdentityMap: true });
   return stream === null ? undefined : toStreamRecord(stream);
 }
@@ -92,6 +104,35 @@ export async function findPublishedThumbnail(
   return thumbnail === null ? undefined : toThumbnailRecord(thumbnail);
 }
 
+/** A packaged rendition as playlists describe it. */
+export interface PackagedStream {
+  readonly output: Output;
+  readonly widthPx: number;
+  readonly heightPx: number;
+  readonly fragments: FragmentIndex;
+}
+
+/** The packaged renditions of the published version, or of an older one that is not cleared away yet. */
+export async function listPackagedStreams(
+  em: EntityManager,
+  video: VideoRecord,
+  version: number,
+): Promise<readonly PackagedStream[]> {
+  const streams = await em.find(VideoStream, ofVersion(video, version), {
+    fields: ['output', 'widthPx', 'heightPx', 'fragments'],
+    disableIdentityMap: true,
+  });
+  return streams.flatMap(({ output, widthPx, heightPx, fragments }) =>
+    fragments ? [{ output, widthPx, heightPx, fragments }] : [],
+  );
+}
+
+/** What a run that is not over has made is not to be seen yet: only what is published, or was. */
+function ofVersion(video: VideoRecord, version: number) {
+  const isPublished = version === video.version;
+  return { videoId: video.id, version, retiredAt: isPublished ? null : { $ne: null } };
+}
+
 function toStreamRecord(stream: VideoStream): StreamRecord {
   return {
     output: stream.output,
@@ -102,6 +143,7 @@ function toStreamRecord(stream: VideoStream): StreamRecord {
     heightPx: stream.heightPx,
     bitrateBps: stream.bitrateBps,
     codecs: stream.codecs,
+    hasFragments: stream.hasFragments,
     createdAt: stream.createdAt,
   };
 }

@@ -13,6 +13,9 @@ import type { PieceKind, Quality } from './video.ts';
  */
 export const RECIPE_VERSION = 1;
 
+/** How a joined rendition is packaged: changes with the layout of the file. */
+const PACKAGING = 'package=hybrid/1';
+
 export interface Piece {
   readonly kind: PieceKind;
   /** Unique among the pieces of one video: `chunk/0/720p`, `audio`, `rendition/720p`, `copy`, `thumbnail/2`. */
@@ -62,6 +65,7 @@ export function renditionPiece(
       picture(plan, rendition, settings),
       `frames=${plan.frames} chunks=${plan.chunks.length}`,
       audio(plan),
+      PACKAGING,
     ]),
   };
 }

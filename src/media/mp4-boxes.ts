@@ -1,4 +1,5 @@
 import { type FileHandle, open } from 'node:fs/promises';
+import { type Box, findBox, readBox, readBoxes, readTopLevel } from './boxes.ts';
 
 /** What the structure of a finished MP4 says. */
 export interface Mp4Structure {
@@ -6,14 +7,6 @@ export interface Mp4Structure {
   readonly isFastStart: boolean;
   /** RFC 6381, e.g. `avc1.64001f,mp4a.40.2`; tracks of other kinds are left out. */
   readonly codecs: string;
-}
-
-interface Box {
-  readonly type: string;
-  readonly start: number;
-  /** Where the contents begin. */
-  readonly body: number;
-  readonly end: number;
 }
 
 /** The index of six hours at 60 frames a second has about 20 MB. */
@@ -25,79 +18,57 @@ const AUDIO_ENTRY_BYTES = 28;
 /** Reads an MP4's boxes (ISO 14496-12). @throws a plain `Error` where they do not add up */
 export async function readMp4Structure(file: string): Promise<Mp4Structure> {
   await using handle = await open(file);
+  const { moov, isFastStart } = await readMp4Head(handle);
+  const codecs = readTrackBoxes(moov).map((track) => readCodec(moov, track));
+  return { isFastStart, codecs: codecs.filter((codec) => codec !== undefined).join(',') };
+}
+
+/** What stands around the media of an MP4, each with its own header. */
+export interface Mp4Head {
+  readonly ftyp: Buffer;
+  readonly moov: Buffer;
+  readonly isFastStart: boolean;
+}
+
+/** @throws a plain `Error` where something is missing or the index is absurdly large */
+export async function readMp4Head(handle: FileHandle): Promise<Mp4Head> {
   const boxes = await readTopLevel(handle);
-  const index = boxes.find(({ type }) => type === 'moov');
-  const media = boxes.find(({ type }) => type === 'mdat');
+  const [brands, index, media] = ['ftyp', 'moov', 'mdat'].map((wanted) =>
+    boxes.find(({ type }) => type === wanted),
+  );
   if (index === undefined || media === undefined)
     throw new Error('the file has no index or no media');
-  if (index.end - index.body > LARGEST_INDEX_BYTES) throw new Error('the index is too large');
-  const moov = Buffer.alloc(index.end - index.body);
-  await handle.read(moov, 0, moov.length, index.body);
-  return { isFastStart: index.start < media.start, codecs: readCodecs(moov).join(',') };
+  if (index.end - index.start > LARGEST_INDEX_BYTES) throw new Error('the index is too large');
+  return {
+    ftyp: brands === undefined ? Buffer.alloc(0) : await readBox(handle, brands),
+    moov: await readBox(handle, index),
+    isFastStart: index.start < media.start,
+  };
 }
 
-async function readTopLevel(handle: FileHandle): Promise<readonly Box[]> {
-  const { size } = await handle.stat();
-  const boxes: Box[] = [];
-  const header = Buffer.alloc(16);
-  for (let start = 0; start + 8 <= size;) {
-    const { bytesRead } = await handle.read(header, 0, 16, start);
-    const box = readHeader(header.subarray(0, bytesRead), start, size);
-    boxes.push(box);
-    start = box.end;
-  }
-  return boxes;
+/** The tracks of an index. @param moov with its header */
+export function readTrackBoxes(moov: Buffer): readonly Box[] {
+  const [index] = readBoxes(moov, 0, moov.length);
+  if (index === undefined) return [];
+  return readBoxes(moov, index.body, index.end).filter(({ type }) => type === 'trak');
 }
 
-/** @param header  at least 8 bytes, 16 where the size needs 64 bits */
-function readHeader(header: Buffer, start: number, limit: number): Box {
-  const size = header.readUInt32BE(0);
-  const type = header.toString('latin1', 4, 8);
-  const isLarge = size === 1;
-  const bytes = isLarge ? Number(header.readBigUInt64BE(8)) : size === 0 ? limit - start : size;
-  const headerBytes = isLarge ? 16 : 8;
-  if (bytes < headerBytes || start + bytes > limit) throw new Error(`the box ${type} does not fit`);
-  return { type, start, body: start + headerBytes, end: start + bytes };
+/** RFC 6381, for H.264 and AAC. */
+export function readCodec(moov: Buffer, track: Box): string | undefined {
+  const entry = readSampleEntry(moov, track);
+  return entry === undefined ? undefined : describeEntry(moov, entry);
 }
 
-function children(buffer: Buffer, from: number, to: number): readonly Box[] {
-  const boxes: Box[] = [];
-  for (let start = from; start + 8 <= to;) {
-    const box = readHeader(buffer.subarray(start), start, to);
-    boxes.push(box);
-    start = box.end;
-  }
-  return boxes;
-}
-
-function readCodecs(moov: Buffer): readonly string[] {
-  return children(moov, 0, moov.length)
-    .filter(({ type }) => type === 'trak')
-    .flatMap((track) => {
-      const descriptions = descend(moov, track, ['mdia', 'minf', 'stbl', 'stsd']);
-      // A version, flags and a count stand before the entries.
-      const entry =
-        descriptions === undefined
-          ? undefined
-          : children(moov, descriptions.body + 8, descriptions.end)[0];
-      const codec = entry === undefined ? undefined : describeEntry(moov, entry);
-      return codec === undefined ? [] : [codec];
-    });
-}
-
-function descend(buffer: Buffer, from: Box, types: readonly string[]): Box | undefined {
-  return types.reduce<Box | undefined>(
-    (box, type) =>
-      box === undefined
-        ? undefined
-        : children(buffer, box.body, box.end).find((child) => child.type === type),
-    from,
-  );
+/** How the samples of a track are coded; the first entry where there are several. */
+export function readSampleEntry(moov: Buffer, track: Box): Box | undefined {
+  const descriptions = findBox(moov, track, ['mdia', 'minf', 'stbl', 'stsd']);
+  // A version, flags and a count stand before the entries.
+  return descriptions && readBoxes(moov, descriptions.body + 8, descriptions.end)[0];
 }
 
 function describeEntry(moov: Buffer, entry: Box): string | undefined {
   if (entry.type === 'avc1') {
-    const config = children(moov, entry.body + VISUAL_ENTRY_BYTES, entry.end).find(
+    const config = readBoxes(moov, entry.body + VISUAL_ENTRY_BYTES, entry.end).find(
       ({ type }) => type === 'avcC',
     );
     // Profile, constraints and level (ISO 14496-15 §5.3.3).
@@ -106,7 +77,7 @@ function describeEntry(moov: Buffer, entry: Box): string | undefined {
       : `avc1.${moov.toString('hex', config.body + 1, config.body + 4)}`;
   }
   if (entry.type === 'mp4a') {
-    const descriptor = children(moov, entry.body + AUDIO_ENTRY_BYTES, entry.end).find(
+    const descriptor = readBoxes(moov, entry.body + AUDIO_ENTRY_BYTES, entry.end).find(
       ({ type }) => type === 'esds',
     );
     return descriptor === undefined

@@ -2,13 +2,26 @@ import type { Database } from '../db/database.ts';
 import {
   findPublishedStream,
   findPublishedThumbnail,
+  findStreamOfVersion,
+  listPackagedStreams,
   listPublishedOutputs,
+  type PackagedStream,
+  type StreamRecord,
 } from '../db/published.ts';
 import type { VideoRecord } from '../db/videos.ts';
 import { AppError } from '../domain/errors.ts';
+import type { FragmentIndex } from '../domain/fragment-index.ts';
 import type { VideoId } from '../domain/ids.ts';
 import { originalKey } from '../domain/object-keys.ts';
-import { isTerminal, OUTPUTS, type Output, type VideoState } from '../domain/video.ts';
+import { sanitizeFileName } from '../domain/stored-name.ts';
+import {
+  isTerminal,
+  OUTPUTS,
+  type Output,
+  QUALITIES,
+  type Quality,
+  type VideoState,
+} from '../domain/video.ts';
 import type { EntityManager } from '../db/orm.ts';
 import type { ByteRange, ObjectStore } from '../storage/object-store.ts';
 import { requireVideo } from './require-video.ts';
@@ -33,8 +46,37 @@ export interface MediaLibrary {
    * @throws `video-not-found`, `quality-not-available` (with `available` and `videoStatus`), `storage-object-missing`
    */
   findStream(viewer: Viewer, videoId: VideoId, quality: string): Promise<MediaFile>;
+  /** As `findStream`, of the newest version and under a name to save it as. */
+  findDownload(viewer: Viewer, videoId: VideoId, quality: string): Promise<MediaFile>;
+  /** A rendition of one version: the published one, or an older one while it is kept. Its bytes never change. */
+  findVersion(
+    viewer: Viewer,
+    videoId: VideoId,
+    rendition: { readonly version: number; readonly quality: string },
+  ): Promise<MediaFile>;
+  /**
+   * What playlists are written from.
+   * @param version the published one when left out
+   * @throws `video-not-found`, `quality-not-available`
+   */
+  findPackage(viewer: Viewer, videoId: VideoId, version?: number): Promise<PackagedVideo>;
   /** @throws `video-not-found`, `thumbnail-not-found`, `storage-object-missing` */
   findThumbnail(viewer: Viewer, videoId: VideoId, position: number): Promise<MediaFile>;
+}
+
+/** The renditions of one version that players can fetch piece by piece. */
+export interface PackagedVideo {
+  readonly videoId: VideoId;
+  readonly version: number;
+  /** Tallest first, at least one. */
+  readonly renditions: readonly PackagedRendition[];
+}
+
+export interface PackagedRendition {
+  readonly quality: Quality;
+  readonly widthPx: number;
+  readonly heightPx: number;
+  readonly fragments: FragmentIndex;
 }
 
 /** These may carry places and devices: for the owner and administrators only. */
@@ -66,6 +108,41 @@ export function createMediaLibrary({
       return openMedia(store, found);
     },
 
+    async findDownload(viewer, videoId, quality) {
+      const found = await database.run(async (em) => {
+        const video = await requireVideo(em, videoId, viewer);
+        const servable = await findServable(em, video, { quality, viewer });
+        if (servable === undefined) return refuse(em, video, viewer);
+        const fileName = sanitizeFileName(
+          `${video.title.replaceAll(/[/\\]/g, '_')} ${quality}.mp4`,
+        );
+        return { ...servable, fileName: servable.fileName ?? fileName };
+      });
+      return openMedia(store, found);
+    },
+
+    async findVersion(viewer, videoId, { version, quality }) {
+      const found = await database.run(async (em) => {
+        const video = await requireVideo(em, videoId, viewer);
+        const stream = isQuality(quality)
+          ? await findStreamOfVersion(em, video, version, quality)
+          : undefined;
+        return stream === undefined ? refuse(em, video, viewer) : describeStream(stream);
+      });
+      return openMedia(store, found);
+    },
+
+    findPackage(viewer, videoId, asked) {
+      return database.run(async (em) => {
+        const video = await requireVideo(em, videoId, viewer);
+        const version = asked ?? video.version;
+        const streams = version === null ? [] : await listPackagedStreams(em, video, version);
+        const renditions = sortRenditions(streams);
+        if (version === null || renditions.length === 0) return refuse(em, video, viewer);
+        return { videoId, version, renditions };
+      });
+    },
+
     async findThumbnail(viewer, videoId, position) {
       const found = await database.run(async (em) => {
         const video = await requireVideo(em, videoId, viewer);
@@ -88,14 +165,27 @@ async function findServable(
   if (quality === 'original') return video.originalAvailable ? describeOriginal(video) : undefined;
   if (!isOutput(quality)) return undefined;
   const stream = await findPublishedStream(em, video, quality);
-  return (
-    stream && {
-      ...stream,
-      lastModified: stream.createdAt,
-      contentType: 'video/mp4',
-      fileName: null,
-    }
-  );
+  return stream && describeStream(stream);
+}
+
+function describeStream({ objectKey, sizeBytes, sha256, createdAt }: StreamRecord): Servable {
+  return {
+    objectKey,
+    sizeBytes,
+    sha256,
+    lastModified: createdAt,
+    contentType: 'video/mp4',
+    fileName: null,
+  };
+}
+
+function sortRenditions(streams: readonly PackagedStream[]): readonly PackagedRendition[] {
+  return QUALITIES.toReversed().flatMap((quality) => {
+    const stream = streams.find(({ output }) => output === quality);
+    if (stream === undefined) return [];
+    const { widthPx, heightPx, fragments } = stream;
+    return [{ quality, widthPx, heightPx, fragments }];
+  });
 }
 
 async function refuse(em: EntityManager, video: VideoRecord, viewer: Viewer): Promise<never> {
@@ -150,6 +240,10 @@ async function openMedia(store: ObjectStore, servable: Servable): Promise<MediaF
 
 function maySeeSource(viewer: Viewer, video: VideoRecord): boolean {
   return video.ownerId === viewer.userId || isAdmin(viewer);
+}
+
+function isQuality(quality: string): quality is Quality {
+  return QUALITIES.some((known) => known === quality);
 }
 
 function isOutput(quality: string): quality is Output {

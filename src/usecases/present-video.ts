@@ -24,6 +24,7 @@ export function presentVideo({ video, streams, thumbnails, run }: VideoFacts, no
   const active = run?.state === 'active' ? run : null;
   const stage = active === null ? null : presentStage(active, now);
   const isCompressed = streams.some((stream) => stream.output === 'compressed');
+  const isPackaged = streams.some((stream) => stream.hasFragments);
   const pictures = thumbnails.map((thumbnail) => ({
     timestampSeconds: thumbnail.timestampSeconds,
     url: `/videos/${video.id}/thumbnails/${thumbnail.position}.jpg`,
@@ -49,8 +50,8 @@ export function presentVideo({ video, streams, thumbnails, run }: VideoFacts, no
     streams: presentStreams(video.id, streams),
     skipped: video.skipped,
     compressedUrl: isCompressed ? streamUrl(video.id, 'compressed') : null,
-    hlsUrl: null,
-    dashUrl: null,
+    hlsUrl: isPackaged ? `/videos/${video.id}/hls/master.m3u8` : null,
+    dashUrl: isPackaged ? `/videos/${video.id}/dash/manifest.mpd` : null,
     thumbnails: pictures,
     thumbnailUrl: pictures.find((picture) => picture.isDefault)?.url ?? null,
     failure: presentFailure(video.failure),

@@ -2,6 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import type { FragmentIndex } from '../../src/domain/fragment-index.ts';
 import { ReconcileVideos } from '../../src/workflows/reconcile-videos.ts';
 import { TASK_QUEUES } from '../../src/workflows/messages.ts';
 import { makeClip, runTool } from '../support/make-clip.ts';
@@ -154,6 +155,32 @@ describe('ProcessVideo', () => {
       await pipeline.deps.store.stat(`videos/original/${String(video['stored_name'])}`),
     ).toBeDefined();
   }, 60_000);
+
+  it('hands the index of fragments on to a version that takes its renditions from the ledger', async () => {
+    const id = await pipeline.submit(await makeClip(clip('same.mp4'), { seconds: 5 }));
+    await pipeline.client.workflow.getHandle(`process-video-${id}`).result();
+    const video = { id, ownerId: pipeline.ownerId, title: 'same', priority: 'normal' } as const;
+    const run = await pipeline.deps.workflows.startRun(video, {});
+    await pipeline.client.workflow.getHandle(run.workflowId, run.runId).result();
+    const rows = await pipeline.db.sql(
+      `select version, object_key, fragments from video_streams where video_id = $1 and output = '360p' order by version`,
+      [id],
+    );
+    expect(rows).toMatchObject([
+      {
+        version: 1,
+        fragments: { video: { frameRate: { num: 25, den: 1 } }, audio: { channels: 2 } },
+      },
+      { version: 2, object_key: rows[0]?.['object_key'], fragments: rows[0]?.['fragments'] },
+    ]);
+    const { video: picture } = rows[0]?.['fragments'] as FragmentIndex;
+    expect(picture.fragments.map(([, , ticks]) => ticks / picture.timescale)).toEqual([4, 1]);
+    const others = await pipeline.db.sql(
+      `select distinct fragments from video_streams where video_id = $1 and output in ('compressed', 'processed')`,
+      [id],
+    );
+    expect(others).toEqual([{ fragments: null }]);
+  }, 120_000);
 
   it('publishes a reprocess as the next version, live all along, and removes the old one after its grace', async () => {
     const file = await makeClip(clip('again.mp4'), { seconds: 1 });

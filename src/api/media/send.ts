@@ -5,13 +5,20 @@ import { AppError } from '../../domain/errors.ts';
 import type { MediaFile } from '../../usecases/find-media.ts';
 import type { AppEnv } from '../app-env.ts';
 import { createSlots } from '../slots.ts';
-import { inlineDisposition } from './content-disposition.ts';
+import { contentDisposition, type Disposition } from './content-disposition.ts';
 import { type MediaPlan, planResponse } from './plan-response.ts';
 
 /** Sends files to viewers. Keep one per process: it counts them. */
 export interface MediaSender {
   /** Answers GET and HEAD. @throws `precondition-failed`, `range-not-satisfiable`, `rate-limited`, and what the store throws */
-  send(c: Context<AppEnv>, file: MediaFile): Promise<Response>;
+  send(c: Context<AppEnv>, file: MediaFile, options?: SendOptions): Promise<Response>;
+}
+
+export interface SendOptions {
+  /** Default `inline`. */
+  readonly disposition?: Disposition;
+  /** The address never serves other bytes, so browsers may keep them for good. */
+  readonly isImmutable?: boolean;
 }
 
 export interface MediaSenderOptions {
@@ -24,7 +31,8 @@ export interface MediaSenderOptions {
 }
 
 /** Addresses of videos serve the newest version, so what is kept must be asked for again. */
-const CACHE_CONTROL = 'private, no-cache';
+const NEWEST = 'private, no-cache';
+const FOR_GOOD = 'private, max-age=31536000, immutable';
 const ETAG_HEX_DIGITS = 32;
 
 export function createMediaSender({
@@ -35,8 +43,8 @@ export function createMediaSender({
   const slots = createSlots(maxPerViewer);
   let streams = 0;
   return {
-    async send(c, file) {
-      const plan = planFor(c, file);
+    async send(c, file, options = {}) {
+      const plan = planFor(c, file, options);
       if (plan.status === 412 || plan.status === 416) throw refuse(c, plan);
       const outgoing = c.env.outgoing;
       if (plan.span === null) return c.body(null, plan.status, { ...plan.headers });
@@ -70,14 +78,17 @@ function tooMany(detail: string): AppError {
   return new AppError('rate-limited', { detail, retryAfterSeconds: 5 });
 }
 
-function planFor(c: Context<AppEnv>, file: MediaFile): MediaPlan {
+function planFor(c: Context<AppEnv>, file: MediaFile, options: SendOptions): MediaPlan {
   const variant = {
     sizeBytes: file.sizeBytes,
     etag: `"${file.sha256.slice(0, ETAG_HEX_DIGITS)}"`,
     lastModified: file.lastModified,
     contentType: file.contentType,
-    cacheControl: CACHE_CONTROL,
-    disposition: file.fileName === null ? undefined : inlineDisposition(file.fileName),
+    cacheControl: options.isImmutable === true ? FOR_GOOD : NEWEST,
+    disposition:
+      file.fileName === null
+        ? undefined
+        : contentDisposition(options.disposition ?? 'inline', file.fileName),
   };
   const method = c.req.method === 'HEAD' ? 'HEAD' : 'GET';
   return planResponse(variant, { method, header: (name) => c.req.header(name) });

@@ -1,4 +1,5 @@
 import { defineEntity, p } from '@mikro-orm/core';
+import type { FragmentIndex } from '../../domain/fragment-index.ts';
 import { PIECE_KINDS } from '../../domain/video.ts';
 import { Video } from './video.ts';
 import { VideoRun } from './video-run.ts';
@@ -11,6 +12,7 @@ export interface PieceFacts {
   readonly codecs?: string;
   readonly widthPx?: number;
   readonly heightPx?: number;
+  readonly fragments?: FragmentIndex;
 }
 
 /** The work ledger: one row per finished, verified piece. Whoever commits first wins; a row is never altered. */

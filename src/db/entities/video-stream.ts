@@ -1,4 +1,5 @@
 import { defineEntity, p } from '@mikro-orm/core';
+import type { FragmentIndex } from '../../domain/fragment-index.ts';
 import { OUTPUTS } from '../../domain/video.ts';
 import { Video } from './video.ts';
 
@@ -23,6 +24,9 @@ const VideoStreamSchema = defineEntity({
     durationSeconds: p.double().$type<number>(),
     /** RFC 6381, as in `avc1.64001f,mp4a.40.2`. */
     codecs: p.text(),
+    /** Null for what is not packaged. Long, so it is read only where it is asked for. */
+    fragments: p.json().$type<FragmentIndex>().nullable().lazy(),
+    hasFragments: p.boolean().formula((columns) => `${columns['fragments']} is not null`),
     createdAt: p.datetime().defaultRaw('now()').$type<Date>(),
     retiredAt: p.datetime().nullable().$type<Date>(),
   },

@@ -147,6 +147,7 @@ function stream(output: StreamRecord['output']): StreamRecord {
     heightPx: 2,
     bitrateBps: 1,
     codecs: 'avc1.64001f',
+    hasFragments: false,
     createdAt: NOW,
   };
 }
