@@ -118,9 +118,6 @@ export function loadConfig(env: Environment = readEnvironment()): Config {
   if (!ffprobePath) faults.push(missingProgram('FFPROBE_PATH', values.FFPROBE_PATH ?? 'ffprobe'));
   if (!databaseUrl && !env['DATABASE_URL']) faults.push(missingServer('DATABASE_URL'));
   if (!temporalAddress && !env['TEMPORAL_ADDRESS']) faults.push(missingServer('TEMPORAL_ADDRESS'));
-  if (Boolean(values.ADMIN_EMAIL) !== Boolean(values.ADMIN_PASSWORD)) {
-    faults.push('ADMIN_EMAIL and ADMIN_PASSWORD belong together: set both or neither.');
-  }
   if (faults.length > 0 || !ffmpegPath || !ffprobePath || !databaseUrl || !temporalAddress) {
     throw new ConfigError(faults);
   }
@@ -167,6 +164,7 @@ export function loadStackConfig(env: Environment = readEnvironment()): StackConf
   const cli = values.TEMPORAL_CLI_PATH;
   const temporalCliPath = cli === undefined ? undefined : findProgram(cli, env);
   if (cli !== undefined && !temporalCliPath) faults.push(missingProgram('TEMPORAL_CLI_PATH', cli));
+  faults.push(...sharedPorts(values));
   if (faults.length > 0) throw new ConfigError(faults);
   return Object.freeze({
     host: values.HOST,
@@ -226,6 +224,9 @@ function readSettings(env: Environment): { values: SettingValues; faults: string
     if (!result.success) faults.push(`${name} ${result.error.issues[0]?.message}.`);
     values[name] = result.success ? result.data : schema.parse(undefined);
   }
+  if (Boolean(values.ADMIN_EMAIL) !== Boolean(values.ADMIN_PASSWORD)) {
+    faults.push('ADMIN_EMAIL and ADMIN_PASSWORD belong together: set both or neither.');
+  }
   return { values: values as SettingValues, faults };
 }
 
@@ -239,6 +240,17 @@ function dataPaths(values: SettingValues) {
     processDir: inRoot(values.PROCESS_DIR, 'process'),
     workDir: inRoot(values.WORK_DIR, 'work'),
   };
+}
+
+/** One sentence for each pair of our own servers that were given the same port. */
+function sharedPorts(values: SettingValues): string[] {
+  const names = ['PORT', 'TEMPORAL_PORT', 'TEMPORAL_UI_PORT'] as const;
+  return names.flatMap((name, index) =>
+    names
+      .slice(index + 1)
+      .filter((other) => values[other] === values[name])
+      .map((other) => `${name} and ${other} are both ${values[name]}: give each its own port.`),
+  );
 }
 
 /** An address to listen on everywhere is no address to visit. */

@@ -1,3 +1,4 @@
+import { isIP } from 'node:net';
 import { z } from 'zod';
 
 /** One environment variable: how it is read, and what a person must know to set it. */
@@ -32,7 +33,7 @@ export const SETTINGS = {
     default: 'from HOST and PORT',
     reason: 'Right as long as no proxy stands in front.',
   }),
-  TRUSTED_PROXIES: setting(list(), {
+  TRUSTED_PROXIES: setting(addressRanges(), {
     description: 'Proxies whose X-Forwarded-For and X-Forwarded-Proto are believed.',
     unit: 'IP addresses or CIDR ranges, separated by commas',
     default: 'none',
@@ -265,7 +266,7 @@ function oneOf<const Choice extends string>(fallback: NoInfer<Choice>, choices: 
   return z.enum(choices, `must be one of ${choices.join(', ')}`).default(() => fallback);
 }
 
-function list() {
+function addressRanges() {
   return z
     .string()
     .default('')
@@ -274,7 +275,18 @@ function list() {
         .split(',')
         .map((item) => item.trim())
         .filter((item) => item !== ''),
-    );
+    )
+    .refine((ranges) => ranges.every(isAddressRange), {
+      error: 'must be IP addresses or ranges like 10.0.0.0/8, separated by commas',
+    });
+}
+
+function isAddressRange(range: string): boolean {
+  const [address = '', bits, ...rest] = range.split('/');
+  const version = isIP(address);
+  const isPrefix =
+    bits === undefined || (/^\d{1,3}$/.test(bits) && Number(bits) <= (version === 6 ? 128 : 32));
+  return version !== 0 && isPrefix && rest.length === 0;
 }
 
 function secret(minLength: number) {

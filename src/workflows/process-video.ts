@@ -15,6 +15,7 @@ import type {
   Orphans,
   ProcessingActivities,
 } from '../activities/contracts.ts';
+import type { ErrorCode } from '../domain/errors.ts';
 import type { VideoId } from '../domain/ids.ts';
 import { parseProcessVideoInput, type ProcessVideoInput } from '../domain/process-video-input.ts';
 import type { Quality } from '../domain/video.ts';
@@ -275,15 +276,23 @@ async function claimOrCancel(input: ProcessVideoInput): Promise<Claim> {
       await CancellationScope.nonCancellable(() =>
         database.markCancelled({ videoId: input.videoId }),
       );
+    } else {
+      tellFailure(codeOf(error));
     }
     throw error;
   }
+}
+
+/** So that operators find every failed run by its code, also one that never got its video. */
+function tellFailure(code: ErrorCode | undefined): void {
+  upsertSearchAttributes([{ key: SEARCH_ATTRIBUTES.failure, value: code ?? 'internal-error' }]);
 }
 
 function readInput(rawInput: unknown): ProcessVideoInput {
   try {
     return parseProcessVideoInput(rawInput);
   } catch (error) {
+    tellFailure('invalid-workflow-input');
     throw toRunFailure(error);
   }
 }

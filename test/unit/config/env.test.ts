@@ -204,3 +204,19 @@ describe('.env.example', () => {
     }
   });
 });
+
+describe('settings that a user gets wrong', () => {
+  it('names ports that are given twice, before anything is started', () => {
+    expect(
+      faultsOf(() => loadStackConfig({ ...env, PORT: '3500', TEMPORAL_PORT: '3500' })),
+    ).toEqual(['PORT and TEMPORAL_PORT are both 3500: give each its own port.']);
+  });
+
+  it.each(['foo', '10.0.0.0/33', '10.0.0.0/8/8', '::1/129'])('refuses %s for a proxy', (range) => {
+    expect(
+      faultsOf(() => loadStackConfig({ ...env, TRUSTED_PROXIES: `10.0.0.1, ${range}` })),
+    ).toEqual([
+      'TRUSTED_PROXIES must be IP addresses or ranges like 10.0.0.0/8, separated by commas.',
+    ]);
+  });
+});
