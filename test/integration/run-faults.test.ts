@@ -21,7 +21,7 @@ describe('faults of a run', () => {
   beforeAll(async () => {
     clips = await mkdtemp(path.join(tmpdir(), 'steadyreel-clips-'));
     short = await makeClip(path.join(clips, 'short.mp4'), { seconds: 1 });
-    middle = await makeClip(path.join(clips, 'middle.mp4'), {
+    middle = await makeClip(path.join(clips, 'middle.ts'), {
       widthPx: 1280,
       heightPx: 720,
       seconds: 10,

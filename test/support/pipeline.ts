@@ -71,7 +71,7 @@ export const TEST_SETTINGS: ServerSettings = {
   workRetentionDays: 7,
   reconcileGraceSeconds: 3600,
   lanes: 2,
-  threads: 1,
+  threads: 2,
 };
 
 let hasRuntime = false;
