@@ -1,16 +1,23 @@
-import { Writable } from 'node:stream';
 import { randomBytes } from 'node:crypto';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Writable } from 'node:stream';
 import { expect } from '@jest/globals';
 import { Hono } from 'hono';
 import { type AppDeps, createApp } from '../../src/api/app.ts';
 import type { AppEnv } from '../../src/api/app-env.ts';
+import { createMediaSender } from '../../src/api/media/send.ts';
+import { createMediaRoutes } from '../../src/api/routes/media.ts';
 import { insertUser } from '../../src/db/users.ts';
 import { insertVideo, type NewVideo } from '../../src/db/videos.ts';
 import type { UserId, VideoId } from '../../src/domain/ids.ts';
 import type { Role, Scope } from '../../src/domain/video.ts';
 import { createLogger } from '../../src/observability/logger.ts';
+import { createLocalStore } from '../../src/storage/local-store.ts';
 import { createApiKeyFor } from '../../src/usecases/api-keys.ts';
 import { createAttemptLimiter } from '../../src/usecases/attempt-limiter.ts';
+import { createMediaLibrary } from '../../src/usecases/find-media.ts';
 import { createPasswords } from '../../src/usecases/passwords.ts';
 import { scopesOf } from '../../src/usecases/viewer.ts';
 import { createTestDatabase, type TestDatabase } from './database.ts';
@@ -39,7 +46,7 @@ export interface AskOptions {
   readonly headers?: Record<string, string>;
 }
 
-/** The whole application on a database of its own; Temporal is a fake, the clock can be moved. */
+/** The whole application on a database and an empty store of its own; Temporal is a fake, the clock can be moved. */
 export interface TestApi {
   readonly app: ReturnType<typeof createApp>;
   readonly db: TestDatabase;
@@ -57,6 +64,8 @@ export interface TestApi {
 
 export async function createTestApi(settings: Partial<AppDeps['settings']> = {}): Promise<TestApi> {
   const db = await createTestDatabase();
+  const folder = await mkdtemp(join(tmpdir(), 'api-store-'));
+  const store = await createLocalStore({ root: folder });
   const workflows = createFakeWorkflows();
   const logLines: Record<string, unknown>[] = [];
   let skewMs = 0;
@@ -79,7 +88,10 @@ export async function createTestApi(settings: Partial<AppDeps['settings']> = {})
       storage: () => Promise.resolve(true),
     },
     uploadRoutes: new Hono<AppEnv>().post('/videos/upload', (c) => c.text('not under test', 201)),
-    mediaRoutes: new Hono<AppEnv>(),
+    mediaRoutes: createMediaRoutes({
+      library: createMediaLibrary({ database: db.database, store }),
+      sender: createMediaSender(),
+    }),
     settings: { publicUrl: 'http://api.test', trustedProxies: [], allowSignUp: true, ...settings },
   };
   const app = createApp(deps);
@@ -116,6 +128,7 @@ export async function createTestApi(settings: Partial<AppDeps['settings']> = {})
     },
     async close() {
       await db.drop();
+      await rm(folder, { recursive: true });
       expect(logLines.filter((line) => Number(line['level']) >= ERROR_LEVEL)).toEqual([]);
     },
   };
