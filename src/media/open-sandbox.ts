@@ -32,7 +32,8 @@ export class SandboxProblem extends Error {
   override readonly name = 'SandboxProblem';
 }
 
-const TRIAL_MS = 10_000;
+/** Far more than it takes, or a busy host would be taken for one where it does not work. */
+const TRIAL_MS = 30_000;
 
 /**
  * Finds out which sandbox works on this host by trying it with the tools themselves: they must run in it, and must fail to reach

@@ -1,8 +1,11 @@
+import { execFile } from 'node:child_process';
 import { chmod, copyFile, link, mkdir, readFile, stat, symlink, writeFile } from 'node:fs/promises';
 import path from 'node:path';
+import { promisify } from 'node:util';
 
 import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
 
+import { PROJECT_ROOT } from '../../src/config/env.ts';
 import { createFfmpeg } from '../../src/media/ffmpeg.ts';
 import { probeFile } from '../../src/media/ffprobe.ts';
 import { openSandbox, SandboxProblem } from '../../src/media/open-sandbox.ts';
@@ -143,6 +146,32 @@ describe('openSandbox', () => {
         launcher: opened.launcher,
       });
       expect(ffmpeg.version).toContain('ffmpeg version');
+    });
+  });
+});
+
+describe('a worker that must have a sandbox and has none', () => {
+  it('refuses to start, in one sentence', async () => {
+    await withTempFolder(async (folder) => {
+      const broken = path.join(folder, 'ffmpeg');
+      await writeFile(broken, '#!/bin/sh\necho broken >&2; exit 5\n');
+      await chmod(broken, 0o755);
+      const env = {
+        ...process.env,
+        NODE_OPTIONS: '',
+        DATA_DIR: folder,
+        DATABASE_URL: 'postgresql://nobody@127.0.0.1:1/none',
+        TEMPORAL_ADDRESS: '127.0.0.1:1',
+        SANDBOX: 'require',
+        FFMPEG_PATH: broken,
+        FFPROBE_PATH: FFPROBE,
+      };
+      const options = { cwd: PROJECT_ROOT, env, timeout: 20_000 };
+      const run = promisify(execFile)(process.execPath, ['src/workers/worker.ts'], options);
+      await expect(run).rejects.toMatchObject({
+        code: 1,
+        stderr: expect.stringMatching(/^SANDBOX=require, but bubblewrap [^\n]*\.\n$/),
+      });
     });
   });
 });
