@@ -55,7 +55,7 @@ describe('npm run corpus', () => {
   it('says what became of each file, and is content when that is as wanted', async () => {
     const wanted = { 'plain.mp4': 'accept', 'sound.m4a': 'reject', 'list.mp4': 'reject' };
     const { code, out, fault } = await corpus(wanted);
-    expect({ code, fault }).toEqual({ code: 0, fault: '' });
+    expect({ code, fault, out }).toEqual({ code: 0, fault: '', out: expect.any(String) });
     const rows = out.split('\n').filter((line) => /^[✓✗]/.test(line));
     expect(rows.map((row) => row.replaceAll(/ +/g, ' '))).toEqual([
       expect.stringMatching(/^✓ list\.mp4 reject refused upload-not-a-video \d+$/),
