@@ -47,8 +47,8 @@ async function countVideos(): Promise<number> {
   const response = await fetch(`${stack.url}/videos`, {
     headers: { Authorization: `Bearer ${stack.apiKey}` },
   });
-  const { items } = (await response.json()) as { items: readonly unknown[] };
-  return items.length;
+  const { data } = (await response.json()) as { data: readonly unknown[] };
+  return data.length;
 }
 
 describe('npm run corpus', () => {

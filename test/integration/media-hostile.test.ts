@@ -24,6 +24,8 @@ const SETTINGS: RunSettings = {
   maxDurationSeconds: 6 * 3600,
   platformFaultPatienceSeconds: 60,
   thumbnailTimestamps: null,
+  lanes: 2,
+  threads: 1,
 };
 
 const hls = (segment: string): string =>

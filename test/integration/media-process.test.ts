@@ -175,7 +175,7 @@ describe.each(await everyLauncher())('runProcess with %s', (_name, launcher: Too
 
   it('does not take silent work on a file for a stall', async () => {
     const file = path.join(temp.path, 'silent');
-    const write = `for i in 1 2 3 4 5 6; do dd if=/dev/zero of=${file} bs=1M count=2 seek=$i 2>/dev/null; sleep 0.2; done`;
+    const write = `for i in 1 2 3 4 5 6; do head -c 2000000 /dev/urandom >> ${file}; sleep 0.2; done`;
     await shell(write, { stallMs: 400 });
     expect((await stat(file)).size).toBeGreaterThan(0);
   });
