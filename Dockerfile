@@ -16,7 +16,7 @@ RUN node src/cli/bundle-workflows.ts
 
 FROM ${BASE}
 RUN apt-get update \
- && apt-get install -y --no-install-recommends ffmpeg \
+ && apt-get install -y --no-install-recommends ffmpeg bubblewrap \
  && rm -rf /var/lib/apt/lists/* \
  && install -d -o node -g node /data
 ENV NODE_ENV=production DATA_DIR=/data

@@ -7,7 +7,9 @@ import { type Config, PROJECT_ROOT } from './config/env.ts';
 import { createDatabase } from './db/database.ts';
 import { openOrm } from './db/orm.ts';
 import { createFfmpeg } from './media/ffmpeg.ts';
-import { createScratchRoot } from './media/scratch.ts';
+import { openSandbox } from './media/open-sandbox.ts';
+import { createScratchRoot, type ScratchRoot } from './media/scratch.ts';
+import type { ToolLauncher } from './media/tool-launcher.ts';
 import { createLogger, type Logger } from './observability/logger.ts';
 import { createLocalStore } from './storage/local-store.ts';
 import { createManifestFolder } from './storage/manifest-folder.ts';
@@ -40,19 +42,21 @@ export interface WorkerParts {
 
 export async function composeWorker(config: Config): Promise<WorkerParts> {
   const logger = createLogger({ level: config.logLevel, format: config.logFormat, name: 'worker' });
+  const scratch = await createScratchRoot(config.workDir);
+  const launcher = await openLauncher(config, { scratch, logger });
   const database = createDatabase(await openOrm({ databaseUrl: config.databaseUrl }));
   const client = openTemporalClient({
     address: config.temporalAddress,
     namespace: config.temporalNamespace,
   });
-  const scratch = await createScratchRoot(config.workDir);
   const activityDeps: ActivityDeps = {
     database,
     store: await openStore(config),
     workflows: createVideoWorkflows(client),
     runDescriptions: createRunDescriptions(client),
-    ffmpeg: await createFfmpeg({ ffmpegPath: config.ffmpegPath, logger }),
+    ffmpeg: await createFfmpeg({ ffmpegPath: config.ffmpegPath, logger, launcher }),
     ffprobePath: config.ffprobePath,
+    launcher,
     scratch,
     logger,
     settings: {
@@ -81,6 +85,33 @@ export async function composeWorker(config: Config): Promise<WorkerParts> {
     },
   };
 }
+
+/** Tries the sandbox and says what came of it. */
+async function openLauncher(
+  config: Config,
+  { scratch, logger }: { scratch: ScratchRoot; logger: Logger },
+): Promise<ToolLauncher> {
+  const { ffmpegPath, ffprobePath, sandbox: mode } = config;
+  const { withScratch } = scratch;
+  try {
+    const opened = await openSandbox({ mode, ffmpegPath, ffprobePath, withScratch });
+    const { launcher, shortcoming } = opened;
+    const fields = { sandbox: launcher.sandbox };
+    if (shortcoming !== undefined)
+      logger.warn({ ...fields, reason: shortcoming }, SANDBOX_WORDS[launcher.sandbox]);
+    else logger.info(fields, SANDBOX_WORDS[launcher.sandbox]);
+    return launcher;
+  } catch (error) {
+    await scratch.remove();
+    throw error;
+  }
+}
+
+const SANDBOX_WORDS = {
+  bubblewrap: 'ffmpeg and ffprobe are shut in: no network, no files but their own',
+  'no-network': 'ffmpeg and ffprobe have no network, but can read what this process can',
+  none: 'ffmpeg and ffprobe are not shut in: only their flags and limits guard against hostile files',
+} as const;
 
 /** What the API process works with. */
 export interface ApiParts {

@@ -123,17 +123,23 @@ export function noteMissingTies(env) {
   }
 }
 
+const TEST_TOOLS = [
+  { program: 'chromium', package: 'chromium', tests: 'that watch videos' },
+  { program: 'bwrap', package: 'bubblewrap', tests: 'of the sandbox' },
+];
+
 /**
  * Tools that only tests need. Where one cannot be had its suites are skipped aloud; in CI that is an error.
  * @param {Environment} env
  * @throws {Problem} in CI
  */
 export function ensureTestTools(env) {
-  if (findProgram('chromium', env) || tryAptInstall('chromium', env)) return;
-  const sentence =
-    'Chromium is missing: install it (`apt-get install chromium`) for the tests that watch videos';
-  if (isTrue(env['CI'])) throw new Problem(`${sentence}.`);
-  say(`${sentence}; they are skipped.`);
+  for (const { program, package: name, tests } of TEST_TOOLS) {
+    if (findProgram(program, env) || tryAptInstall(name, env)) continue;
+    const sentence = `${name} is missing: install it (\`apt-get install ${name}\`) for the tests ${tests}`;
+    if (isTrue(env['CI'])) throw new Problem(`${sentence}.`);
+    say(`${sentence}; they are skipped.`);
+  }
 }
 
 /** @param {string | undefined} value */

@@ -1,6 +1,7 @@
 import type { Database } from '../db/database.ts';
 import type { Ffmpeg } from '../media/ffmpeg.ts';
 import type { ScratchRoot } from '../media/scratch.ts';
+import type { ToolLauncher } from '../media/tool-launcher.ts';
 import type { Logger } from '../observability/logger.ts';
 import type { ObjectStore } from '../storage/object-store.ts';
 import type { RunDescriptions } from '../temporal/run-descriptions.ts';
@@ -15,6 +16,8 @@ export interface ActivityDeps {
   readonly ffmpeg: Ffmpeg;
   /** Absolute. */
   readonly ffprobePath: string;
+  /** How ffprobe is started; `ffmpeg` has been given it already. */
+  readonly launcher: ToolLauncher;
   readonly scratch: ScratchRoot;
   readonly logger: Logger;
   readonly settings: ServerSettings;

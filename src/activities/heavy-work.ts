@@ -8,6 +8,7 @@ import { TRANSFER_MARGIN_SECONDS } from '../domain/tool-time.ts';
 import type { Stage } from '../domain/video.ts';
 import type { FfmpegCommand } from '../media/ffmpeg-args.ts';
 import type { FfmpegRunOptions } from '../media/ffmpeg.ts';
+import type { ToolLauncher } from '../media/tool-launcher.ts';
 import type { ActivityDeps } from './deps.ts';
 import { asActiveRun, currentRun } from './fence.ts';
 import { toApplicationFailure } from './to-application-failure.ts';
@@ -41,6 +42,7 @@ export interface HeavyWork {
   /** Limits for a look at a file: not counted, since a check that follows a long encode must not fail for it. */
   probeLimits(): {
     readonly ffprobePath: string;
+    readonly launcher: ToolLauncher;
     readonly timeoutMs: number;
     readonly signal: AbortSignal;
   };
@@ -179,7 +181,12 @@ function createAttempt(
         usedMs += Date.now() - startedAt;
       }
     },
-    probeLimits: () => ({ ffprobePath: deps.ffprobePath, timeoutMs: PROBE_MS, signal }),
+    probeLimits: () => ({
+      ffprobePath: deps.ffprobePath,
+      launcher: deps.launcher,
+      timeoutMs: PROBE_MS,
+      signal,
+    }),
   };
 }
 

@@ -1,5 +1,5 @@
-import { readFileSync, statSync } from 'node:fs';
-import { join, resolve } from 'node:path';
+import { statSync } from 'node:fs';
+import { resolve } from 'node:path';
 import {
   type Config,
   ConfigError,
@@ -11,10 +11,11 @@ import { openTemporalClient } from '../temporal/client.ts';
 import { createRunDescriptions } from '../temporal/run-descriptions.ts';
 import type { VideoView } from '../usecases/present-video.ts';
 import { makeClip } from './demo/make-clip.ts';
-import { createMeter } from './demo/meter.ts';
-import { DemoProblem } from './demo/problem.ts';
-import { createServerClient, type Server } from './demo/server.ts';
-import { watchVideo } from './demo/watch-video.ts';
+import { createMeter } from './client/meter.ts';
+import { CommandProblem } from './client/problem.ts';
+import type { Server } from './client/server.ts';
+import { openLocalServer } from './client/local-server.ts';
+import { watchVideo } from './client/watch-video.ts';
 
 /**
  * `npm run demo [-- FILE]`: uploads a small clip, or FILE, to the running stack, waits until it can be watched, and says where.
@@ -32,7 +33,7 @@ try {
   if (stopped.signal.aborted) {
     print('\nStopped.');
     process.exitCode = 130;
-  } else if (error instanceof DemoProblem || error instanceof ConfigError) {
+  } else if (error instanceof CommandProblem || error instanceof ConfigError) {
     process.stderr.write(`${error.message}\n`);
     process.exitCode = 1;
   } else {
@@ -42,18 +43,16 @@ try {
 
 async function main(args: readonly string[], signal: AbortSignal): Promise<void> {
   const file = readArguments(args);
-  const stack = loadStackConfig();
-  const url = localUrl(stack);
-  const server = createServerClient({ url, apiKey: readApiKey(stack.dataDir), signal });
-  await server.check();
+  const adminApiKey = readEnvironment()['ADMIN_API_KEY']?.trim();
+  const server = await openLocalServer({ ...loadStackConfig(), adminApiKey }, signal);
   const config = loadConfig();
   const video =
     file === undefined ? await uploadMadeClip(server, config, signal) : await upload(server, file);
   const ended = await waitForEnd(server, video, { config, signal });
   await report(ended, { server, config });
   if (ended.status === 'completed') return;
-  if (ended.status === 'cancelled') throw new DemoProblem(`Video ${ended.id} was cancelled.`);
-  throw new DemoProblem(
+  if (ended.status === 'cancelled') throw new CommandProblem(`Video ${ended.id} was cancelled.`);
+  throw new CommandProblem(
     `Video ${ended.id} failed: ${ended.failure?.detail || ended.failure?.title}`,
   );
 }
@@ -62,33 +61,12 @@ async function main(args: readonly string[], signal: AbortSignal): Promise<void>
 function readArguments(args: readonly string[]): string | undefined {
   const [file, ...rest] = args;
   if (rest.length > 0 || file?.startsWith('-'))
-    throw new DemoProblem('Usage: npm run demo [-- FILE]');
+    throw new CommandProblem('Usage: npm run demo [-- FILE]');
   if (file === undefined) return undefined;
   const path = resolve(process.env['INIT_CWD'] ?? '.', file);
   if (!statSync(path, { throwIfNoEntry: false })?.isFile())
-    throw new DemoProblem(`${path} is not a file.`);
+    throw new CommandProblem(`${path} is not a file.`);
   return path;
-}
-
-/** Past any proxy. An address to listen on everywhere is no address to visit. */
-function localUrl({ host, port }: { host: string; port: number }): string {
-  const visit = { '0.0.0.0': '127.0.0.1', '::': '::1' }[host] ?? host;
-  return `http://${visit.includes(':') ? `[${visit}]` : visit}:${port}`;
-}
-
-/** The file names the key that the running server accepts, also where the operator has set one. */
-function readApiKey(dataDir: string): string {
-  const path = join(dataDir, 'admin-api-key');
-  try {
-    return readFileSync(path, 'utf8').trim();
-  } catch (error) {
-    const set = readEnvironment()['ADMIN_API_KEY']?.trim();
-    if (set) return set;
-    throw new DemoProblem(
-      `There is no key in ${path}: run \`npm start\` in another terminal first, and set DATA_DIR here as there.`,
-      { cause: error },
-    );
-  }
 }
 
 async function uploadMadeClip(

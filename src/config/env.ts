@@ -38,6 +38,7 @@ export interface Config {
   readonly allowSignUp: boolean;
   readonly ffmpegPath: string;
   readonly ffprobePath: string;
+  readonly sandbox: 'auto' | 'require' | 'off';
   readonly logLevel: string;
   readonly logFormat: 'pretty' | 'json';
 }
@@ -150,6 +151,7 @@ export function loadConfig(env: Environment = readEnvironment()): Config {
     allowSignUp: values.ALLOW_SIGN_UP,
     ffmpegPath,
     ffprobePath,
+    sandbox: values.SANDBOX,
     logLevel: values.LOG_LEVEL,
     logFormat: values.LOG_FORMAT ?? (process.stdout.isTTY ? 'pretty' : 'json'),
   });

@@ -200,6 +200,12 @@ export const SETTINGS = {
     default: 'beside FFMPEG_PATH, else ffprobe on PATH',
     reason: 'The two belong together.',
   }),
+  SANDBOX: setting(oneOf('auto', ['auto', 'require', 'off']), {
+    description:
+      'Whether ffmpeg and ffprobe run without network and without any files but their own (bubblewrap).',
+    unit: '`auto` (where it works, else a warning), `require` (the worker does not start without) or `off`',
+    reason: 'Uploads are strangers’ files, but not every host allows user namespaces.',
+  }),
   LOG_LEVEL: setting(
     oneOf('info', ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']),
     {

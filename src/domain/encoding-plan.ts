@@ -53,18 +53,18 @@ const SPARSEST_FRAMES_PER_SECOND = 1 / 600;
 
 /**
  * Turns a probe into a plan. Pure: the same probe and settings give the same plan.
- * @throws `source-too-long`, `source-too-small-picture`, `source-unreadable` (no duration can be told)
+ * @throws `source-has-gaps`, `source-too-long`, `source-too-small-picture`, `source-unreadable` (no duration can be told)
  */
 export function planEncoding(info: MediaInfo, settings: RunSettings): EncodingPlan {
   const { video, audio } = info;
   const originSeconds = chooseOrigin(info);
   const durationSeconds = chooseDuration(info);
+  refuseGaps(info, durationSeconds);
   if (durationSeconds > settings.maxDurationSeconds) {
     throw new AppError('source-too-long', {
       detail: `The video lasts ${Math.round(durationSeconds)} s; this server takes ${settings.maxDurationSeconds} s.`,
     });
   }
-  refuseGaps(info, durationSeconds);
 
   const counted = video.frameCount === null ? null : countedRate(video.frameCount, durationSeconds);
   const frameRate = chooseFrameRate({
@@ -148,7 +148,7 @@ function refuseGaps({ video }: MediaInfo, durationSeconds: number): void {
     durationSeconds > 600 &&
     frames / durationSeconds < SPARSEST_FRAMES_PER_SECOND
   ) {
-    throw new AppError('source-unreadable', {
+    throw new AppError('source-has-gaps', {
       detail: `The file holds ${frames} pictures for ${Math.round(durationSeconds)} s; that is not a video.`,
     });
   }

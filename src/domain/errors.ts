@@ -112,6 +112,7 @@ export const ERRORS = {
   'source-too-large-picture': source('The picture is too large'),
   'source-too-small-picture': source('The picture is too small'),
   'source-too-long': source('The video is too long'),
+  'source-has-gaps': source('The pictures of the file lie too far apart'),
   'source-truncated': source('The file ends before the video does'),
   // Encoding
   'encoder-failed': encoder('The encoder failed'),

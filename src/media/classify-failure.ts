@@ -30,6 +30,8 @@ const BEFORE_FIRST_FRAME: readonly (readonly [RegExp, ErrorCode])[] = [
 
 /** What the launchers answer when the tool behind them is missing or may not run. */
 const LAUNCH_FAILED: readonly number[] = [126, 127];
+/** bubblewrap says the same with 1, before the tool has said anything. */
+const SANDBOX_FAILED = /^bwrap: /;
 
 /**
  * Says in the product's own codes why a tool failed. Pure; the one place where meaning is taken from stderr.
@@ -38,9 +40,16 @@ const LAUNCH_FAILED: readonly number[] = [126, 127];
  * @returns the `ProcessFailure` itself where the tool could not even be started: that is the host's fault and unnamed
  */
 export function classifyFailure(failure: ProcessFailure, context: FailureContext): Error {
-  if (failure.notStarted || failure.cancelled || LAUNCH_FAILED.includes(failure.exitCode ?? 0))
-    return failure;
+  if (failure.cancelled || wasNotLaunched(failure)) return failure;
   return new AppError(chooseCode(failure, context), failure.toDetails(), { cause: failure });
+}
+
+function wasNotLaunched({ notStarted, exitCode, stderr }: ProcessFailure): boolean {
+  return (
+    notStarted ||
+    LAUNCH_FAILED.includes(exitCode ?? 0) ||
+    (exitCode === 1 && SANDBOX_FAILED.test(stderr))
+  );
 }
 
 function chooseCode(failure: ProcessFailure, { hasFrames }: FailureContext): ErrorCode {

@@ -9,10 +9,12 @@ import createCommand from 'fluent-ffmpeg';
 import { classifyFailure } from './classify-failure.ts';
 import type { FfmpegCommand } from './ffmpeg-args.ts';
 import { createProgressParser, type EncodeProgress, hasAdvanced } from './ffmpeg-progress.ts';
-import { detectLaunchers } from './launchers.ts';
 import { cancellationOf, ProcessFailure } from './process-failure.ts';
+import { ffmpegLimits } from './process-limits.ts';
 import { cancelledBeforeStart, runProcess } from './run-process.ts';
+import type { ToolAccess } from './sandbox.ts';
 import { type SupervisedChild, superviseChild } from './supervise-child.ts';
+import { type Launch, type ToolLauncher, unconfinedLauncher } from './tool-launcher.ts';
 
 /** The part of a structured logger that media tools need. */
 export interface MediaLogger {
@@ -23,8 +25,8 @@ export interface FfmpegDeps {
   /** Absolute. */
   readonly ffmpegPath: string;
   readonly logger: MediaLogger;
-  /** Default: what the host offers. */
-  readonly launchPrefix?: readonly string[] | undefined;
+  /** Default: no sandbox, only ties to this process and bounds. */
+  readonly launcher?: ToolLauncher | undefined;
 }
 
 export interface FfmpegRunOptions {
@@ -79,23 +81,25 @@ const GLOBAL_OPTIONS = [
  */
 export async function createFfmpeg(deps: FfmpegDeps): Promise<Ffmpeg> {
   await access(deps.ffmpegPath, constants.X_OK);
-  const prefix = deps.launchPrefix ?? (await detectLaunchers());
+  const launcher = deps.launcher ?? (await unconfinedLauncher());
+  const bare = launcher.launch({ reads: [], writes: [] }, ffmpegLimits());
   const { stdout } = await runProcess({
     command: deps.ffmpegPath,
     args: ['-version'],
-    launchPrefix: prefix,
+    launchPrefix: bare.prefix,
+    env: bare.env,
     deadline: { budgetMs: CHECK_MS },
   });
-  await fillCapabilityCache([...prefix, deps.ffmpegPath]);
+  await fillCapabilityCache(bare, deps.ffmpegPath);
   const version = stdout.split('\n')[0] ?? '';
-  return { version, run: (command, options) => run(command, options, deps, prefix) };
+  return { version, run: (command, options) => run(command, options, deps, launcher) };
 }
 
 async function run(
   command: FfmpegCommand,
   options: FfmpegRunOptions,
   deps: FfmpegDeps,
-  prefix: readonly string[],
+  launcher: ToolLauncher,
 ): Promise<FfmpegRun> {
   if (!isMainThread)
     throw new Error('tools are started on the main thread: their lives are tied to it');
@@ -119,8 +123,13 @@ async function run(
   };
 
   deps.logger.debug({ argv }, 'ffmpeg starts');
+  const launch = launcher.launch(
+    accessOf(command, options.cwd),
+    ffmpegLimits(largestFile(command)),
+  );
   const spawnError = await spawnWithFluent(command, {
-    launch: [...prefix, deps.ffmpegPath],
+    launch,
+    ffmpegPath: deps.ffmpegPath,
     cwd: options.cwd,
     onSpawn,
   });
@@ -168,13 +177,38 @@ export function toArguments({ inputs, filterGraph, outputs }: FfmpegCommand): re
   ];
 }
 
+/** Pieces that are named in a list lie beside what is made of them. */
+function accessOf({ inputs, outputs }: FfmpegCommand, cwd: string | undefined): ToolAccess {
+  return {
+    reads: inputs.map((input) => input.path),
+    writes: [
+      ...(cwd === undefined ? [] : [cwd]),
+      ...outputs.map((output) => path.dirname(output.path)),
+    ],
+  };
+}
+
+/** `-fs` makes ffmpeg stop in order when it notices; the kernel's bound lies above what it overshoots. */
+const FILE_OVERSHOOT_BYTES = 256 * 1024 * 1024;
+
+/** @returns undefined where some output has no limit of its own */
+function largestFile({ outputs }: FfmpegCommand): number | undefined {
+  const limits = outputs.map(({ options }) => {
+    const at = options.indexOf('-fs');
+    return at < 0 ? Number.POSITIVE_INFINITY : Number(options[at + 1]);
+  });
+  const largest = Math.max(...limits);
+  return Number.isFinite(largest) ? largest + FILE_OVERSHOOT_BYTES : undefined;
+}
+
 function refuseUnsafeArguments(argv: readonly string[]): void {
   if (argv.some((argument) => argument.length > LONGEST_ARGUMENT))
     throw new Error('an argument of ffmpeg is too long');
 }
 
 interface FluentSpawn {
-  readonly launch: readonly string[];
+  readonly launch: Launch;
+  readonly ffmpegPath: string;
   readonly cwd: string | undefined;
   readonly onSpawn: (child: ChildProcess) => void;
 }
@@ -241,11 +275,11 @@ function mustBeSafe(file: string): void {
  */
 function guardSpawn(
   fluent: ReturnType<typeof createCommand>,
-  { launch, onSpawn }: Pick<FluentSpawn, 'launch' | 'onSpawn'>,
+  { launch, ffmpegPath, onSpawn }: Pick<FluentSpawn, 'launch' | 'ffmpegPath' | 'onSpawn'>,
   fail: (error: Error) => void,
 ): void {
   const internals = fluent as unknown as FluentInternals;
-  const [command = '', ...launchArgs] = launch;
+  const [command, ...launchArgs] = [...launch.prefix, ffmpegPath];
   const spawnFluent = internals._spawnFfmpeg;
   internals._getFfmpegPath = (done) => done(null, command);
   internals._spawnFfmpeg = function (args, options, first, second) {
@@ -255,7 +289,7 @@ function guardSpawn(
       spawnFluent.call(
         this,
         [...launchArgs, ...args],
-        { ...options, detached: true },
+        { ...options, env: launch.env, detached: true },
         (child: ChildProcess, stdout: Ring, stderr: Ring) => {
           onSpawn(child);
           taken?.(child, stdout, stderr);
@@ -269,12 +303,12 @@ function guardSpawn(
 }
 
 /** fluent asks ffmpeg for its formats and encoders before the first command of a process and remembers the answers. */
-async function fillCapabilityCache(launch: readonly string[]): Promise<void> {
+async function fillCapabilityCache(launch: Launch, ffmpegPath: string): Promise<void> {
   const fluent = createCommand();
   const onSpawn = (child: ChildProcess): void =>
     void superviseChild(child, { deadline: { budgetMs: CHECK_MS } });
   await new Promise<void>((resolve, reject) => {
-    guardSpawn(fluent, { launch, onSpawn }, reject);
+    guardSpawn(fluent, { launch, ffmpegPath, onSpawn }, reject);
     fluent.getAvailableFormats((error: Error | null) => (error ? reject(error) : resolve()));
   });
   await new Promise<void>((resolve, reject) => {

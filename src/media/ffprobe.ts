@@ -5,13 +5,17 @@ import { AppError } from '../domain/errors.ts';
 import type { MediaInfo } from '../domain/media-info.ts';
 import { classifyFailure } from './classify-failure.ts';
 import { UPLOAD_INPUT_FLAGS } from './input-flags.ts';
+import { FFPROBE_LIMITS } from './process-limits.ts';
 import { isPlausible, type PacketScan, parseProbe, type ProbeOutput } from './parse-probe.ts';
 import { ProcessFailure } from './process-failure.ts';
 import { runProcess } from './run-process.ts';
+import { type ToolLauncher, unconfinedLauncher } from './tool-launcher.ts';
 
 export interface ProbeOptions {
   /** Absolute. */
   readonly ffprobePath: string;
+  /** Default: no sandbox, only ties to this process and bounds. */
+  readonly launcher?: ToolLauncher | undefined;
   /** Time for ffprobe itself. */
   readonly timeoutMs: number;
   readonly signal?: AbortSignal | undefined;
@@ -82,6 +86,7 @@ function needsScan({ video, audio, durationSeconds, sizeBytes }: MediaInfo): boo
 
 async function readHeaders(file: string, options: ProbeOptions): Promise<ProbeOutput> {
   const { stdout } = await runProbe({
+    file,
     args: [
       '-v',
       'error',
@@ -125,6 +130,7 @@ async function scanPackets(
     lastLengthSeconds = Number.parseFloat(length ?? '') || 0;
   };
   await runProbe({
+    file,
     args: [
       '-v',
       'error',
@@ -149,21 +155,30 @@ async function scanPackets(
 }
 
 interface ProbeRun extends ProbeOptions {
+  readonly file: string;
   readonly args: readonly string[];
   readonly onStdoutLine?: (line: string) => void;
 }
 
 async function runProbe({
+  file,
   args,
   onStdoutLine,
   ffprobePath,
+  launcher,
   timeoutMs,
   signal,
 }: ProbeRun): Promise<{ stdout: string }> {
+  const { prefix, env } = (launcher ?? (await unconfinedLauncher())).launch(
+    { reads: [file], writes: [] },
+    FFPROBE_LIMITS,
+  );
   try {
     return await runProcess({
       command: ffprobePath,
       args,
+      launchPrefix: prefix,
+      env,
       onStdoutLine,
       signal,
       deadline: { budgetMs: timeoutMs },
@@ -176,8 +191,12 @@ async function runProbe({
 /** ffprobe that fails for no reason of the host's has met a file it cannot read. */
 function classifyProbeFailure(failure: ProcessFailure): Error {
   const error = classifyFailure(failure, { hasFrames: false });
-  if (error instanceof AppError && error.code === 'encoder-failed') {
+  if (!(error instanceof AppError)) return error;
+  if (error.code === 'encoder-failed')
     return new AppError('source-unreadable', error.details, { cause: failure });
-  }
-  return error;
+  // Its own bound was met, not the host's: an honest file of any length stays far below.
+  const isBounded = error.code === 'encoder-out-of-memory' && failure.exitCode === 1;
+  if (!isBounded) return error;
+  const detail = 'The headers of the file claim more than can be held in memory.';
+  return new AppError('source-unreadable', { detail, ...error.details }, { cause: failure });
 }

@@ -4,11 +4,15 @@ import { AppError } from '../domain/errors.ts';
 import { classifyFailure } from './classify-failure.ts';
 import { OWN_INPUT_FLAGS } from './input-flags.ts';
 import { ProcessFailure } from './process-failure.ts';
+import { FFPROBE_LIMITS } from './process-limits.ts';
 import { runProcess } from './run-process.ts';
+import { type ToolLauncher, unconfinedLauncher } from './tool-launcher.ts';
 
 export interface InspectTools {
   /** Absolute. */
   readonly ffprobePath: string;
+  /** Default: no sandbox, only ties to this process and bounds. */
+  readonly launcher?: ToolLauncher | undefined;
   readonly timeoutMs: number;
   readonly signal?: AbortSignal | undefined;
 }
@@ -89,6 +93,7 @@ async function readHeaders(file: string, tools: InspectTools): Promise<Headers> 
   const entries =
     'format=duration:stream=codec_type,codec_name,width,height,sample_aspect_ratio,duration:stream_side_data=rotation';
   const stdout = await probe(
+    file,
     [...OWN_INPUT_FLAGS, '-show_entries', entries, '-of', 'json', '-i', file],
     tools,
   );
@@ -110,6 +115,7 @@ async function readFrames(file: string, tools: InspectTools): Promise<readonly F
     }
   };
   await probe(
+    file,
     [
       ...OWN_INPUT_FLAGS,
       '-select_streams',
@@ -128,14 +134,21 @@ async function readFrames(file: string, tools: InspectTools): Promise<readonly F
 }
 
 async function probe(
+  file: string,
   args: readonly string[],
-  { ffprobePath, timeoutMs, signal }: InspectTools,
+  { ffprobePath, launcher, timeoutMs, signal }: InspectTools,
   onStdoutLine?: (line: string) => void,
 ): Promise<string> {
+  const { prefix, env } = (launcher ?? (await unconfinedLauncher())).launch(
+    { reads: [file], writes: [] },
+    FFPROBE_LIMITS,
+  );
   try {
     const run = await runProcess({
       command: ffprobePath,
       args: ['-v', 'error', ...args],
+      launchPrefix: prefix,
+      env,
       signal,
       deadline: { budgetMs: timeoutMs },
       onStdoutLine,

@@ -32,7 +32,8 @@ async function tryLaunchers(): Promise<readonly string[]> {
   return prefix;
 }
 
-async function findTool(name: string): Promise<string | undefined> {
+/** Absolute path of a program of the system. */
+export async function findTool(name: string): Promise<string | undefined> {
   for (const folder of TOOL_FOLDERS) {
     const file = path.join(folder, name);
     const isThere = await access(file, constants.X_OK).then(

@@ -67,6 +67,7 @@ export interface PacketScan {
 export function parseProbe(probe: ProbeOutput, scan?: PacketScan): MediaInfo {
   const { format, streams = [] } = probe;
   if (format?.format_name === undefined) throw new AppError('source-unreadable');
+  refuseFalseClaims(streams, finite(format.size) ?? Number.POSITIVE_INFINITY);
   const audio = chooseAudio(streams);
   return {
     formatNames: format.format_name.split(','),
@@ -81,6 +82,22 @@ export function parseProbe(probe: ProbeOutput, scan?: PacketScan): MediaInfo {
     ).length,
     streamCount: streams.length,
   };
+}
+
+/** The least that one packet has; of sound some formats count samples, two of which may share a byte. */
+const PACKETS_PER_BYTE = { video: 1, audio: 2 } as const;
+
+/** A header of 700 bytes can claim millions of packets, and every reader would make room for all of them: 24 bytes each. */
+function refuseFalseClaims(streams: readonly ProbeStream[], sizeBytes: number): void {
+  for (const { codec_type, nb_frames } of streams) {
+    const perByte = codec_type === 'audio' ? PACKETS_PER_BYTE.audio : PACKETS_PER_BYTE.video;
+    if ((positive(nb_frames) ?? 0) <= sizeBytes * perByte) continue;
+    throw new AppError('source-unreadable', {
+      detail: 'The header of the file claims more than the file can hold.',
+      sizeBytes,
+      packets: nb_frames ?? null,
+    });
+  }
 }
 
 function chooseVideo(streams: readonly ProbeStream[]): ProbeStream {

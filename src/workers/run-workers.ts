@@ -6,8 +6,9 @@ import {
   type Worker,
 } from '@temporalio/worker';
 import { createActivities } from '../activities/index.ts';
-import { composeWorker } from '../composition.ts';
-import { loadConfig } from '../config/env.ts';
+import { composeWorker, type WorkerParts } from '../composition.ts';
+import { ConfigError, loadConfig } from '../config/env.ts';
+import { SandboxProblem } from '../media/open-sandbox.ts';
 import { sweepStaleScratch } from '../media/scratch.ts';
 import type { Logger } from '../observability/logger.ts';
 import { keepServerSide } from '../temporal/ensure-server-side.ts';
@@ -21,12 +22,21 @@ const CONNECT_TIMEOUT_MS = 60_000;
  * Serves the named queues until SIGTERM or SIGINT, one Temporal Worker each over one connection. The main of every worker
  * process.
  *
- * @returns when all have stopped; a Worker that fails takes the process down with exit code 1
+ * @returns when all have stopped; a Worker that fails takes the process down with exit code 1, and so does a wrong setting, in
+ *   one sentence
  */
 export async function runWorkers(queues: readonly Queue[]): Promise<void> {
-  const config = loadConfig();
-  const parts = await composeWorker(config);
-  const { logger } = parts;
+  try {
+    await serve(queues, await composeWorker(loadConfig()));
+  } catch (error) {
+    if (!(error instanceof ConfigError) && !(error instanceof SandboxProblem)) throw error;
+    process.stderr.write(`${error.message}\n`);
+    process.exitCode = 1;
+  }
+}
+
+async function serve(queues: readonly Queue[], parts: WorkerParts): Promise<void> {
+  const { config, logger } = parts;
   Runtime.install({ logger: createSdkLogger(logger), workerHeartbeatInterval: '30 seconds' });
   const stopping = new AbortController();
   try {

@@ -1,15 +1,23 @@
 import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { chmod, mkdir, readdir, readFile, stat, utimes, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
 
+import { classifyFailure } from '../../src/media/classify-failure.ts';
 import { ProcessFailure } from '../../src/media/process-failure.ts';
 import { type ProcessRequest, runProcess } from '../../src/media/run-process.ts';
+import { ffmpegLimits } from '../../src/media/process-limits.ts';
+import type { ToolLauncher } from '../../src/media/tool-launcher.ts';
 import { processTag } from '../../src/host/process-tag.ts';
 import { createScratchRoot, sweepStaleScratch } from '../../src/media/scratch.ts';
 import { makeTempFolder } from '../support/make-clip.ts';
+import { findProcesses } from '../support/processes.ts';
+import { everyLauncher } from '../support/sandboxes.ts';
+
+jest.setTimeout(30_000);
 
 let temp: { path: string; remove: () => Promise<void> };
 beforeAll(async () => {
@@ -22,10 +30,6 @@ async function writeScript(name: string, body: string): Promise<string> {
   await writeFile(file, `#!/bin/sh\n${body}\n`);
   await chmod(file, 0o755);
   return file;
-}
-
-function shell(body: string, more: Partial<ProcessRequest> = {}) {
-  return runProcess({ command: '/bin/sh', args: ['-c', body], ...more });
 }
 
 async function failureOf(run: Promise<unknown>): Promise<ProcessFailure> {
@@ -52,10 +56,32 @@ async function untilGone(pid: number): Promise<boolean> {
   return false;
 }
 
+/** Numbers of seconds that no other test sleeps: processes are known by them, since a sandbox counts its own pids. */
+let lastMark = 0;
+function longSleep(): string {
+  lastMark += 1;
+  return `600.${process.pid}${lastMark}`;
+}
+
+async function untilNone(text: string): Promise<boolean> {
+  for (let waitedMs = 0; waitedMs < 5000; waitedMs += 20) {
+    if ((await findProcesses(text)).length === 0) return true;
+    await delay(20);
+  }
+  return false;
+}
+
 /** The part of a process tag that names this host. */
 const HOST = processTag().split('-')[0] ?? '';
 
-describe('runProcess', () => {
+describe.each(await everyLauncher())('runProcess with %s', (_name, launcher: ToolLauncher) => {
+  const launched = () => {
+    const { prefix, env } = launcher.launch({ reads: [], writes: [temp.path] }, ffmpegLimits());
+    return { launchPrefix: prefix, env };
+  };
+  const shell = (body: string, more: Partial<ProcessRequest> = {}) =>
+    runProcess({ command: '/bin/sh', args: ['-c', body], ...launched(), ...more });
+
   it('gives what a tool wrote', async () => {
     const result = await shell('echo out; echo err >&2');
     expect(result).toMatchObject({ stdout: 'out\n', stderr: 'err\n' });
@@ -80,34 +106,32 @@ describe('runProcess', () => {
     expect(failure.message).toContain('exited with 3');
   });
 
-  it.each([[[]], [undefined]])(
-    'says that a tool is missing (launchers %j)',
-    async (launchPrefix) => {
-      const failure = await failureOf(
-        runProcess({ command: '/nowhere/tool', args: [], launchPrefix }),
-      );
-      expect(failure.notStarted || failure.exitCode === 127).toBe(true);
-    },
-  );
+  it('says that a tool is missing', async () => {
+    const failure = await failureOf(
+      runProcess({ command: '/nowhere/tool', args: [], ...launched() }),
+    );
+    expect(classifyFailure(failure, { hasFrames: false })).toBe(failure);
+    expect(failure.stderr).toContain('No such file or directory');
+  });
 
   it('ends a tool that ignores SIGTERM when its time is up', async () => {
     const script = await writeScript(
       'deaf',
-      "trap '' TERM INT HUP; echo $$; while :; do sleep 0.05; done",
+      "trap '' TERM INT HUP; echo up; while :; do sleep 0.05; done",
     );
-    let pid = 0;
-    const request = {
-      command: script,
-      args: [],
-      deadline: { budgetMs: 400 },
-      onStdoutLine: (line: string) => (pid = Number(line)),
-    };
+    let seen: Promise<readonly number[]> | undefined;
     const failure = await failureOf(
-      runProcess({ ...request, onStdoutLine: (line) => void request.onStdoutLine(line) }),
+      runProcess({
+        command: script,
+        args: [],
+        ...launched(),
+        deadline: { budgetMs: 600 },
+        onStdoutLine: () => void (seen ??= findProcesses(script)),
+      }),
     );
     expect(failure).toMatchObject({ timedOut: true, signal: 'SIGKILL' });
-    expect(pid).toBeGreaterThan(1);
-    expect(await isRunning(pid)).toBe(false);
+    expect((await seen)?.length).toBeGreaterThan(0);
+    expect(await findProcesses(script)).toEqual([]);
   });
 
   it('ends a tool that reports progress for ever when its time is up', async () => {
@@ -151,7 +175,7 @@ describe('runProcess', () => {
 
   it('does not take silent work on a file for a stall', async () => {
     const file = path.join(temp.path, 'silent');
-    const write = `for i in 1 2 3 4 5 6; do dd if=/dev/zero of=${file} bs=1M count=2 seek=$i 2>/dev/null; sleep 0.2; done`;
+    const write = `for i in 1 2 3 4 5 6; do head -c 2000000 /dev/urandom >> ${file}; sleep 0.2; done`;
     await shell(write, { stallMs: 400 });
     expect((await stat(file)).size).toBeGreaterThan(0);
   });
@@ -162,19 +186,21 @@ describe('runProcess', () => {
   });
 
   it('takes grandchildren along, those with pipes of their own too', async () => {
-    const pids: number[] = [];
     const stop = new AbortController();
     const reason = new TypeError('cancelled by a person');
-    const run = shell('sleep 600 & echo $!; sleep 600 >/dev/null 2>&1 </dev/null & echo $!; wait', {
+    const seconds = longSleep();
+    let seen: Promise<readonly number[]> | undefined;
+    const body = `sleep ${seconds} & sleep ${seconds} >/dev/null 2>&1 </dev/null & sleep 0.2; echo up; wait`;
+    const run = shell(body, {
       signal: stop.signal,
-      onStdoutLine: (line) => {
-        pids.push(Number(line));
-        if (pids.length === 2) stop.abort(reason);
+      onStdoutLine: () => {
+        seen = findProcesses(`sleep ${seconds}`);
+        void seen.then(() => stop.abort(reason));
       },
     });
     await expect(run).rejects.toBe(reason);
-    expect(pids).toHaveLength(2);
-    expect(await Promise.all(pids.map((pid) => isRunning(pid)))).toEqual([false, false]);
+    expect((await seen)?.length).toBeGreaterThanOrEqual(2);
+    expect(await findProcesses(seconds)).toEqual([]);
   });
 
   it('does not leak an AbortError', async () => {
@@ -189,17 +215,47 @@ describe('runProcess', () => {
 
   it('dies with its worker, even by SIGKILL', async () => {
     const module = new URL('../../src/media/run-process.ts', import.meta.url).href;
+    const seconds = longSleep();
+    const request = {
+      command: '/bin/sh',
+      args: ['-c', `echo up; exec sleep ${seconds}`],
+      ...launched(),
+    };
     const program = `const { runProcess } = await import('${module}');
-      await runProcess({ command: '/bin/sh', args: ['-c', 'echo $$; exec sleep 600'], onStdoutLine: (l) => console.log(l) });`;
+      await runProcess({ ...${JSON.stringify(request)}, onStdoutLine: (line) => console.log(line) });`;
     const worker = spawn(process.execPath, ['--input-type=module', '-e', program], {
       stdio: ['ignore', 'pipe', 'inherit'],
     });
-    const pid = await new Promise<number>((resolve) =>
-      worker.stdout.once('data', (text: Buffer) => resolve(Number(text.toString()))),
-    );
-    expect(await isRunning(pid)).toBe(true);
+    await once(worker.stdout, 'data');
+    // Not the worker itself, whose program names the number too.
+    const tool = `${seconds}`;
+    const tools = (await findProcesses(tool)).filter((pid) => pid !== worker.pid);
+    expect(tools.length).toBeGreaterThan(0);
     worker.kill('SIGKILL');
-    expect(await untilGone(pid)).toBe(true);
+    expect(await untilNone(tool)).toBe(true);
+  });
+
+  it('gives a tool nothing of our environment but where programs are', async () => {
+    process.env['DATABASE_PASSWORD'] = 'secret';
+    try {
+      const names = (await shell('env')).stdout.replaceAll(/=.*/g, '').trim().split('\n');
+      expect(names.filter((name) => !['PWD', '_', 'SHLVL', 'OLDPWD'].includes(name))).toEqual([
+        'PATH',
+      ]);
+    } finally {
+      delete process.env['DATABASE_PASSWORD'];
+    }
+  });
+
+  it('holds a tool to its bounds', async () => {
+    const { stdout } = await shell('ulimit -v; ulimit -c; ulimit -n; ulimit -f');
+    const { addressSpaceBytes, fileBytes } = ffmpegLimits();
+    expect(stdout.trim().split('\n').map(Number)).toEqual([
+      addressSpaceBytes / 1024,
+      0,
+      256,
+      fileBytes / 512,
+    ]);
   });
 });
 

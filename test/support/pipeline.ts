@@ -14,6 +14,7 @@ import type { UserId, VideoId } from '../../src/domain/ids.ts';
 import { originalKey } from '../../src/domain/object-keys.ts';
 import { createFfmpeg } from '../../src/media/ffmpeg.ts';
 import { createScratchRoot } from '../../src/media/scratch.ts';
+import { type ToolLauncher, unconfinedLauncher } from '../../src/media/tool-launcher.ts';
 import { createLogger } from '../../src/observability/logger.ts';
 import { createLocalStore } from '../../src/storage/local-store.ts';
 import { openTemporalClient } from '../../src/temporal/client.ts';
@@ -55,6 +56,8 @@ export interface Pipeline {
 export interface PipelineOptions {
   /** Instead of the real one; see `writeStubFfmpeg`. */
   readonly ffmpegPath?: string;
+  /** Default: no sandbox, so that stubs may leave notes where they like. */
+  readonly launcher?: ToolLauncher;
   readonly settings?: Partial<ServerSettings>;
   readonly maxVideoProcessingTasks?: number;
   /** Puts other parts in the place of the real ones. */
@@ -90,6 +93,7 @@ export async function startPipeline(options: PipelineOptions = {}): Promise<Pipe
     name: 'test',
   });
   const scratch = await createScratchRoot(path.join(folder, 'work'));
+  const launcher = options.launcher ?? (await unconfinedLauncher());
   const real: ActivityDeps = {
     database: db.database,
     store: await createLocalStore({ root: path.join(folder, 'media') }),
@@ -98,8 +102,10 @@ export async function startPipeline(options: PipelineOptions = {}): Promise<Pipe
     ffmpeg: await createFfmpeg({
       ffmpegPath: options.ffmpegPath ?? process.env['FFMPEG_PATH'] ?? '/usr/bin/ffmpeg',
       logger,
+      launcher,
     }),
     ffprobePath: process.env['FFPROBE_PATH'] ?? '/usr/bin/ffprobe',
+    launcher,
     scratch,
     logger,
     settings: { ...TEST_SETTINGS, ...options.settings },

@@ -3,7 +3,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { DemoProblem } from './problem.ts';
+import { CommandProblem } from '../client/problem.ts';
 
 const SECONDS = 10;
 
@@ -37,7 +37,7 @@ export async function makeClip(ffmpegPath: string, signal: AbortSignal): Promise
     await remove();
     if (signal.aborted) throw error;
     const { stderr } = error as { stderr?: string };
-    throw new DemoProblem(
+    throw new CommandProblem(
       `ffmpeg could not make a clip: ${stderr?.trim() || (error as Error).message}`,
       { cause: error },
     );

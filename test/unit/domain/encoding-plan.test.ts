@@ -140,9 +140,12 @@ describe('planEncoding', () => {
     expect(() =>
       plan({ video: { durationSeconds: null }, info: { durationSeconds: null } }),
     ).toThrow(expect.objectContaining({ code: 'source-unreadable' }));
-    expect(() => plan({ video: { durationSeconds: 20_000, frameCount: 2 } })).toThrow(
-      expect.objectContaining({ code: 'source-unreadable' }),
-    );
+    // Whatever else is wrong with it.
+    for (const durationSeconds of [20_000, 72_000]) {
+      expect(() => plan({ video: { durationSeconds, frameCount: 2 } })).toThrow(
+        expect.objectContaining({ code: 'source-has-gaps' }),
+      );
+    }
   });
 
   it('takes thumbnails at 0, 25, 50 and 75 %, or where asked, never beyond the last frame, each once', () => {

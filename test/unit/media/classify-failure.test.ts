@@ -50,6 +50,20 @@ describe('classifyFailure', () => {
   });
 
   it.each([
+    { exitCode: 127, stderr: 'setpriv: failed to execute /usr/bin/ffmpeg' },
+    { exitCode: 1, stderr: 'bwrap: execvp /usr/bin/ffmpeg: No such file or directory\n' },
+    { exitCode: 1, stderr: 'bwrap: No permissions to create new namespace\n' },
+  ])('does not blame the source when the tool could not be started: %j', (end) => {
+    expect(codeOf(end, false)).toBeInstanceOf(ProcessFailure);
+  });
+
+  it('is not talked into that by a source that speaks like the sandbox', () => {
+    expect(codeOf({ stderr: '[mov @ 0x1] odd title\nbwrap: execvp: no\n' }, false)).toBe(
+      'encoder-failed',
+    );
+  });
+
+  it.each([
     ['moov atom not found', 'source-unreadable'],
     ['/scratch/input: Invalid data found when processing input', 'source-unreadable'],
     ['Decoder (codec vvc) not found for input stream #0:0', 'source-codec-unsupported'],

@@ -208,6 +208,7 @@ describe('parseProbe', () => {
     [{ codec_name: 'none' }, 'source-codec-unsupported'],
     [{ width: 8194 }, 'source-too-large-picture'],
     [{ width: 0, height: 0 }, 'source-unreadable'],
+    [{ nb_frames: '40000000' }, 'source-unreadable'],
   ])('refuses %j', (changes, code) => {
     expect(() => parseProbe(withVideo(changes))).toThrow(expect.objectContaining({ code }));
   });

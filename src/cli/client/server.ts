@@ -7,18 +7,20 @@ import { Readable } from 'node:stream';
 import { text } from 'node:stream/consumers';
 import { pipeline } from 'node:stream/promises';
 import type { VideoView } from '../../usecases/present-video.ts';
-import { DemoProblem } from './problem.ts';
+import { CommandProblem, Refusal } from './problem.ts';
 
 /** A running Steadyreel, as a program uses it. */
 export interface Server {
-  /** @throws DemoProblem where nobody answers, or the key is not accepted */
+  /** @throws CommandProblem where nobody answers; Refusal where the key is not accepted */
   check(): Promise<void>;
-  /** Sends the file as it is read; memory stays flat. @throws DemoProblem with the server's own sentence */
+  /** Sends the file as it is read; memory stays flat. @throws Refusal with the server's own sentence and code */
   upload(
     file: string,
     onProgress: (sentBytes: number, totalBytes: number) => void,
   ): Promise<VideoView>;
   getVideo(id: number): Promise<VideoView>;
+  /** Ends its run and removes all its files. */
+  deleteVideo(id: number): Promise<void>;
   /** @returns an address that logs in once and leads to `next` */
   createLoginLink(next: string): Promise<string>;
 }
@@ -48,8 +50,8 @@ export function createServerClient(options: {
       try {
         await ask('GET', '/auth/me');
       } catch (error) {
-        if (error instanceof DemoProblem || signal.aborted) throw error;
-        throw new DemoProblem(
+        if (error instanceof CommandProblem || signal.aborted) throw error;
+        throw new CommandProblem(
           `Nothing answers at ${url}: run \`npm start\` in another terminal first, and set PORT here as there.`,
           { cause: error },
         );
@@ -71,6 +73,8 @@ export function createServerClient(options: {
     },
 
     getVideo: (id) => ask('GET', `/videos/${id}`),
+
+    deleteVideo: (id) => ask('DELETE', `/videos/${id}`),
 
     async createLoginLink(next) {
       const link = await ask<{ url: string }>('POST', '/auth/login-links', { next });
@@ -116,7 +120,7 @@ function firstAnswer(sending: ReturnType<typeof request>): Promise<IncomingMessa
   return new Promise((resolve, reject) => {
     sending.once('response', resolve);
     sending.on('error', (error) =>
-      reject(new DemoProblem(`The upload broke off: ${error.message}.`, { cause: error })),
+      reject(new CommandProblem(`The upload broke off: ${error.message}.`, { cause: error })),
     );
   });
 }
@@ -124,10 +128,7 @@ function firstAnswer(sending: ReturnType<typeof request>): Promise<IncomingMessa
 function readAnswer<T>(status: number, body: string): T {
   const answer = parse(body);
   if (status >= 200 && status < 300) return answer as T;
-  const { title, detail } = answer as { title?: string; detail?: string };
-  throw new DemoProblem(
-    `The server refuses (${status}): ${detail ?? title ?? 'it does not say why'}`,
-  );
+  throw new Refusal(status, answer as object);
 }
 
 /** What is no JSON, such as a proxy's page, says nothing to us. */

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { isTerminal } from '../../domain/video.ts';
 import type { VideoView } from '../../usecases/present-video.ts';
-import { DemoProblem } from './problem.ts';
+import { CommandProblem } from './problem.ts';
 import type { Server } from './server.ts';
 
 const EVERY_MS = 500;
@@ -10,7 +10,7 @@ const EVERY_MS = 500;
  * Asks for a video until it is finished.
  * @param patienceMs nothing may stand still for longer than this
  * @returns the video as it ended
- * @throws DemoProblem when it stands still, the last problem of the server included
+ * @throws CommandProblem when it stands still, the last problem of the server included
  */
 export async function watchVideo(
   server: Server,
@@ -35,7 +35,7 @@ export async function watchVideo(
       problem = ` ${(error as Error).message}`; // a server that restarts comes back
     }
     if (performance.now() - movedAt > patienceMs) {
-      throw new DemoProblem(
+      throw new CommandProblem(
         `Video ${id} has not moved for ${Math.round(patienceMs / 60_000)} min; its run in the Temporal Web UI says what it waits for.${problem}`,
       );
     }
