@@ -8,7 +8,7 @@ import { outputKey } from '../domain/object-keys.ts';
 import { audioPiece, chunkPiece, renditionPiece } from '../domain/recipe.ts';
 import type { RenditionPlan } from '../domain/rendition-ladder.ts';
 import type { Output, Quality } from '../domain/video.ts';
-import { concatList, muxRenditionArgs } from '../media/ffmpeg-args.ts';
+import { concatList, muxRenditionArgs } from '../media/join-args.ts';
 import { packageHybrid } from '../media/package-hybrid.ts';
 import { verifyRendition } from '../media/verify.ts';
 import type { VideoRef } from './contracts.ts';

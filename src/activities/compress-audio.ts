@@ -2,7 +2,7 @@ import { stat } from 'node:fs/promises';
 import path from 'node:path';
 import { AppError } from '../domain/errors.ts';
 import { audioPiece } from '../domain/recipe.ts';
-import { encodeAudioArgs } from '../media/ffmpeg-args.ts';
+import { encodeAudioArgs } from '../media/encode-args.ts';
 import type { VideoRef } from './contracts.ts';
 import type { ActivityDeps } from './deps.ts';
 import { doHeavyWork, type HeavySpec } from './heavy-work.ts';

@@ -6,7 +6,7 @@ import type { VideoId } from '../domain/ids.ts';
 import { progressPercent } from '../domain/progress.ts';
 import { TRANSFER_MARGIN_SECONDS } from '../domain/tool-time.ts';
 import type { Stage } from '../domain/video.ts';
-import type { FfmpegCommand } from '../media/ffmpeg-args.ts';
+import type { FfmpegCommand } from '../media/ffmpeg-command.ts';
 import type { FfmpegRunOptions } from '../media/ffmpeg.ts';
 import type { ToolLauncher } from '../media/tool-launcher.ts';
 import type { ActivityDeps } from './deps.ts';

@@ -3,16 +3,10 @@ import path from 'node:path';
 
 import { type FrameRate, framesPerSecond } from '../../src/domain/frame-rate.ts';
 import { colorMatrixOf, type MediaInfo } from '../../src/domain/media-info.ts';
-import {
-  concatList,
-  type ConcatPiece,
-  encodeAudioArgs,
-  encodeChunkArgs,
-  type EncodeRendition,
-  muxRenditionArgs,
-} from '../../src/media/ffmpeg-args.ts';
+import { encodeAudioArgs, encodeChunkArgs, type EncodeRendition } from '../../src/media/encode-args.ts';
 import type { Ffmpeg } from '../../src/media/ffmpeg.ts';
 import type { InspectTools } from '../../src/media/inspect-output.ts';
+import { concatList, type ConcatPiece, muxRenditionArgs } from '../../src/media/join-args.ts';
 import { type OutputFacts, verifyChunk, verifyRendition } from '../../src/media/verify.ts';
 
 export interface EncodeJob {

@@ -1,14 +1,9 @@
 import { describe, expect, it } from '@jest/globals';
 
-import {
-  concatList,
-  copyToMp4Args,
-  encodeAudioArgs,
-  type EncodeChunk,
-  encodeChunkArgs,
-  muxRenditionArgs,
-  thumbnailArgs,
-} from '../../../src/media/ffmpeg-args.ts';
+import { copyToMp4Args } from '../../../src/media/copy-args.ts';
+import { encodeAudioArgs, type EncodeChunk, encodeChunkArgs } from '../../../src/media/encode-args.ts';
+import { concatList, muxRenditionArgs } from '../../../src/media/join-args.ts';
+import { thumbnailArgs } from '../../../src/media/thumbnail-args.ts';
 
 const GUARDED = [
   '-protocol_whitelist',
