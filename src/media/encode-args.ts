@@ -177,12 +177,15 @@ export interface EncodeAudio {
   readonly sourcePath: string;
   readonly audioStreamIndex: number;
   readonly originSeconds: number;
-  /** Of the picture: sound does not go on after it. */
+  /** Of the picture: sound lasts as long. */
   readonly durationSeconds: number;
   readonly outputPath: string;
 }
 
-/** AAC, stereo, 48 kHz, 128 kb/s. A late start is filled with silence, so that sound and picture share their zero. */
+/**
+ * AAC, stereo, 48 kHz, 128 kb/s. A late start and an early end are filled with silence, so that sound and picture share their
+ * zero and their length: players differ in what they do when one of them ends first.
+ */
 export function encodeAudioArgs(audio: EncodeAudio): FfmpegCommand {
   return {
     inputs: [
@@ -198,7 +201,7 @@ export function encodeAudioArgs(audio: EncodeAudio): FfmpegCommand {
           '-dn',
           ...NO_METADATA,
           '-af',
-          `asetpts=PTS-${formatSeconds(audio.originSeconds)}/TB,aresample=async=1:first_pts=0`,
+          `asetpts=PTS-${formatSeconds(audio.originSeconds)}/TB,aresample=async=1:first_pts=0,apad`,
           ...AAC,
           '-t',
           formatSeconds(audio.durationSeconds),

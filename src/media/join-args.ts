@@ -7,15 +7,22 @@ export interface MuxRendition {
   /** What `concatList` gave, written to a file beside the pieces. */
   readonly listPath: string;
   readonly audioPath: string | null;
+  /** Of all pieces together: where the picture ended earlier than planned, so does the sound. */
+  readonly durationSeconds: number;
   readonly outputPath: string;
 }
 
+/** Where the index stands does not matter: packaging writes the file anew. */
 export function muxRenditionArgs(mux: MuxRendition): FfmpegCommand {
   const pieces = {
     options: [...OWN_INPUT_FLAGS, '-f', 'concat', '-safe', '0'],
     path: mux.listPath,
   };
-  const sound = mux.audioPath === null ? [] : [{ options: OWN_INPUT_FLAGS, path: mux.audioPath }];
+  const length = ['-t', formatSeconds(mux.durationSeconds)];
+  const sound =
+    mux.audioPath === null
+      ? []
+      : [{ options: [...OWN_INPUT_FLAGS, ...length], path: mux.audioPath }];
   return {
     inputs: [pieces, ...sound],
     outputs: [
@@ -29,8 +36,6 @@ export function muxRenditionArgs(mux: MuxRendition): FfmpegCommand {
           ...NO_METADATA,
           '-video_track_timescale',
           '90000',
-          '-movflags',
-          '+faststart',
           '-f',
           'mp4',
         ],

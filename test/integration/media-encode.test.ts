@@ -415,6 +415,7 @@ describe('verifying', () => {
       durationSeconds: 2,
       bitrateBps: sizeBytes * 4,
       codecs: 'avc1.42c01e,mp4a.40.2',
+      parameterSets: expect.stringMatching(/^0142c01e/),
       hasAudio: true,
     });
   });

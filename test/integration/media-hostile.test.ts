@@ -26,6 +26,7 @@ const SETTINGS: RunSettings = {
   thumbnailTimestamps: null,
   lanes: 2,
   threads: 1,
+  decodeCheck: 'smallest',
 };
 
 const hls = (segment: string): string =>
