@@ -70,6 +70,7 @@ export async function composeWorker(config: Config): Promise<WorkerParts> {
       reconcileGraceSeconds: config.reconcileGraceSeconds,
       lanes: config.maxVideoProcessingTasks,
       threads: Math.max(1, Math.floor(availableParallelism() / config.maxVideoProcessingTasks)),
+      decodeCheck: config.decodeCheck,
     },
   };
   return {

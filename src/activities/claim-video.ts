@@ -94,6 +94,7 @@ function takeSnapshot(
     platformFaultPatienceSeconds: server.platformFaultPatienceSeconds,
     lanes: server.lanes,
     threads: server.threads,
+    decodeCheck: server.decodeCheck,
   };
 }
 

@@ -4,7 +4,7 @@ import type { Chunk } from '../domain/chunk-grid.ts';
 import type { EncodingPlan } from '../domain/encoding-plan.ts';
 import { chunkPiece } from '../domain/recipe.ts';
 import type { RenditionPlan } from '../domain/rendition-ladder.ts';
-import { encodeChunkArgs } from '../media/ffmpeg-args.ts';
+import { encodeChunkArgs } from '../media/encode-args.ts';
 import { verifyChunk } from '../media/verify.ts';
 import { framesPerSecond } from '../domain/frame-rate.ts';
 import { AppError } from '../domain/errors.ts';

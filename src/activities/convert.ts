@@ -3,7 +3,7 @@ import { saveStream, type StreamFacts } from '../db/outputs.ts';
 import type { EncodingPlan } from '../domain/encoding-plan.ts';
 import { originalKey, outputKey } from '../domain/object-keys.ts';
 import { copyPiece } from '../domain/recipe.ts';
-import { copyToMp4Args } from '../media/ffmpeg-args.ts';
+import { copyToMp4Args } from '../media/copy-args.ts';
 import { verifyCopy } from '../media/verify.ts';
 import type { FinishedPiece } from '../db/pieces.ts';
 import type { VideoRef } from './contracts.ts';

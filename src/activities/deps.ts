@@ -1,4 +1,5 @@
 import type { Database } from '../db/database.ts';
+import type { DecodeCheck } from '../domain/run-settings.ts';
 import type { Ffmpeg } from '../media/ffmpeg.ts';
 import type { ScratchRoot } from '../media/scratch.ts';
 import type { ToolLauncher } from '../media/tool-launcher.ts';
@@ -35,4 +36,5 @@ export interface ServerSettings {
   readonly reconcileGraceSeconds: number;
   readonly lanes: number;
   readonly threads: number;
+  readonly decodeCheck: DecodeCheck;
 }

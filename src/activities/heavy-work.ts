@@ -6,8 +6,8 @@ import type { VideoId } from '../domain/ids.ts';
 import { progressPercent } from '../domain/progress.ts';
 import { TRANSFER_MARGIN_SECONDS } from '../domain/tool-time.ts';
 import type { Stage } from '../domain/video.ts';
-import type { FfmpegCommand } from '../media/ffmpeg-args.ts';
-import type { FfmpegRunOptions } from '../media/ffmpeg.ts';
+import type { FfmpegCommand } from '../media/ffmpeg-command.ts';
+import type { FfmpegRun, FfmpegRunOptions } from '../media/ffmpeg.ts';
 import type { ToolLauncher } from '../media/tool-launcher.ts';
 import type { ActivityDeps } from './deps.ts';
 import { asActiveRun, currentRun } from './fence.ts';
@@ -38,7 +38,7 @@ export interface HeavyWork {
   readonly folder: string;
   readonly signal: AbortSignal;
   /** Runs one ffmpeg within what is left of the attempt's budget. */
-  runFfmpeg(command: FfmpegCommand, output?: ToolOutput): Promise<void>;
+  runFfmpeg(command: FfmpegCommand, output?: ToolOutput): Promise<FfmpegRun>;
   /** Limits for a look at a file: not counted, since a check that follows a long encode must not fail for it. */
   probeLimits(): {
     readonly ffprobePath: string;
@@ -176,7 +176,7 @@ function createAttempt(
     async runFfmpeg(command, output) {
       const startedAt = Date.now();
       try {
-        await deps.ffmpeg.run(command, limits(output));
+        return await deps.ffmpeg.run(command, limits(output));
       } finally {
         usedMs += Date.now() - startedAt;
       }

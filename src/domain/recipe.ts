@@ -11,7 +11,7 @@ import type { PieceKind, Quality } from './video.ts';
  * text of everything that shapes the bytes, except the number of threads: x264's headers do not depend on it. Change
  * `RECIPE_VERSION` when the same parameters would give other bytes.
  */
-export const RECIPE_VERSION = 1;
+export const RECIPE_VERSION = 2;
 
 /** How a joined rendition is packaged: changes with the layout of the file. */
 const PACKAGING = 'package=hybrid/1';

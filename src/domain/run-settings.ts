@@ -1,5 +1,9 @@
 import type { Profile } from './video.ts';
 
+/** Which finished renditions are decoded to their end before they count: the smallest, or each of them. */
+export const DECODE_CHECKS = ['smallest', 'all'] as const;
+export type DecodeCheck = (typeof DECODE_CHECKS)[number];
+
 /**
  * What a run needs to know of the settings, taken when it is claimed and kept in its history.
  *
@@ -19,4 +23,5 @@ export interface RunSettings {
   readonly lanes: number;
   /** Encoder threads of each piece: the cores, shared among the lanes. */
   readonly threads: number;
+  readonly decodeCheck: DecodeCheck;
 }

@@ -7,7 +7,7 @@ import { isMainThread } from 'node:worker_threads';
 import createCommand from 'fluent-ffmpeg';
 
 import { classifyFailure } from './classify-failure.ts';
-import type { FfmpegCommand } from './ffmpeg-args.ts';
+import type { FfmpegCommand } from './ffmpeg-command.ts';
 import { createProgressParser, type EncodeProgress, hasAdvanced } from './ffmpeg-progress.ts';
 import { cancellationOf, ProcessFailure } from './process-failure.ts';
 import { ffmpegLimits } from './process-limits.ts';

@@ -1,6 +1,7 @@
 import { stat } from 'node:fs/promises';
 
 import { AppError } from '../domain/errors.ts';
+import { checkFailed } from './check-failed.ts';
 import { classifyFailure } from './classify-failure.ts';
 import { OWN_INPUT_FLAGS } from './input-flags.ts';
 import { ProcessFailure } from './process-failure.ts';
@@ -163,7 +164,10 @@ async function probe(
 function classifyInspectFailure(failure: ProcessFailure): Error {
   const error = classifyFailure(failure, { hasFrames: true });
   if (error instanceof AppError && error.code === 'encoder-failed') {
-    return new AppError('output-check-failed', error.details, { cause: failure });
+    return checkFailed('structure', 'The file cannot be read.', {
+      details: error.details,
+      cause: failure,
+    });
   }
   return error;
 }

@@ -2,7 +2,8 @@ import { stat } from 'node:fs/promises';
 
 import { AppError } from '../domain/errors.ts';
 import { type FrameRate, framesPerSecond } from '../domain/frame-rate.ts';
-import { type FfmpegCommand, thumbnailArgs } from './ffmpeg-args.ts';
+import type { FfmpegCommand } from './ffmpeg-command.ts';
+import { thumbnailArgs } from './thumbnail-args.ts';
 
 export interface ThumbnailJob {
   /** A finished rendition; absolute. */

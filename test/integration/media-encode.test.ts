@@ -5,7 +5,8 @@ import { promisify } from 'node:util';
 
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 
-import { copyToMp4Args, type FfmpegCommand } from '../../src/media/ffmpeg-args.ts';
+import { copyToMp4Args } from '../../src/media/copy-args.ts';
+import type { FfmpegCommand } from '../../src/media/ffmpeg-command.ts';
 import { createFfmpeg, type Ffmpeg } from '../../src/media/ffmpeg.ts';
 import { probeFile } from '../../src/media/ffprobe.ts';
 import { extractThumbnail } from '../../src/media/thumbnails.ts';
@@ -414,6 +415,7 @@ describe('verifying', () => {
       durationSeconds: 2,
       bitrateBps: sizeBytes * 4,
       codecs: 'avc1.42c01e,mp4a.40.2',
+      parameterSets: expect.stringMatching(/^0142c01e/),
       hasAudio: true,
     });
   });

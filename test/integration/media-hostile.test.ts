@@ -5,7 +5,7 @@ import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
 
 import { planEncoding } from '../../src/domain/encoding-plan.ts';
 import type { RunSettings } from '../../src/domain/run-settings.ts';
-import { encodeAudioArgs, encodeChunkArgs } from '../../src/media/ffmpeg-args.ts';
+import { encodeAudioArgs, encodeChunkArgs } from '../../src/media/encode-args.ts';
 import { createFfmpeg, type Ffmpeg } from '../../src/media/ffmpeg.ts';
 import { probeFile, type ProbeOptions } from '../../src/media/ffprobe.ts';
 import { sniffContainer } from '../../src/usecases/sniff-container.ts';
@@ -26,6 +26,7 @@ const SETTINGS: RunSettings = {
   thumbnailTimestamps: null,
   lanes: 2,
   threads: 1,
+  decodeCheck: 'smallest',
 };
 
 const hls = (segment: string): string =>

@@ -75,6 +75,7 @@ export const TEST_SETTINGS: ServerSettings = {
   reconcileGraceSeconds: 3600,
   lanes: 2,
   threads: 2,
+  decodeCheck: 'smallest',
 };
 
 let hasRuntime = false;

@@ -10,6 +10,7 @@ export interface PieceFacts {
   readonly durationSeconds?: number;
   readonly bitrateBps?: number;
   readonly codecs?: string;
+  readonly parameterSets?: string;
   readonly widthPx?: number;
   readonly heightPx?: number;
   readonly fragments?: FragmentIndex;

@@ -17,6 +17,7 @@ const SETTINGS: RunSettings = {
   platformFaultPatienceSeconds: 86_400,
   lanes: 2,
   threads: 1,
+  decodeCheck: 'smallest',
 };
 
 const VIDEO: VideoStreamInfo = {

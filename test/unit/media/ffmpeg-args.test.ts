@@ -1,14 +1,13 @@
 import { describe, expect, it } from '@jest/globals';
 
+import { copyToMp4Args } from '../../../src/media/copy-args.ts';
 import {
-  concatList,
-  copyToMp4Args,
   encodeAudioArgs,
   type EncodeChunk,
   encodeChunkArgs,
-  muxRenditionArgs,
-  thumbnailArgs,
-} from '../../../src/media/ffmpeg-args.ts';
+} from '../../../src/media/encode-args.ts';
+import { concatList, muxRenditionArgs } from '../../../src/media/join-args.ts';
+import { thumbnailArgs } from '../../../src/media/thumbnail-args.ts';
 
 const GUARDED = [
   '-protocol_whitelist',
@@ -194,7 +193,7 @@ describe('encodeAudioArgs', () => {
             '-map_chapters',
             '-1',
             '-af',
-            'asetpts=PTS-0.0109/TB,aresample=async=1:first_pts=0',
+            'asetpts=PTS-0.0109/TB,aresample=async=1:first_pts=0,apad',
             '-c:a',
             'aac',
             '-b:a',
@@ -267,16 +266,17 @@ describe('copyToMp4Args', () => {
 });
 
 describe('muxRenditionArgs', () => {
-  it('joins pieces and sound by copy, index in front', () => {
+  it('joins pieces and sound by copy, as long as the pieces are', () => {
     const mux = {
       listPath: '/scratch/list.txt',
       audioPath: '/scratch/audio.m4a',
+      durationSeconds: 60.06,
       outputPath: '/scratch/720p.mp4',
     };
     expect(muxRenditionArgs(mux)).toEqual({
       inputs: [
         { options: [...OWN, '-f', 'concat', '-safe', '0'], path: '/scratch/list.txt' },
-        { options: OWN, path: '/scratch/audio.m4a' },
+        { options: [...OWN, '-t', '60.06'], path: '/scratch/audio.m4a' },
       ],
       outputs: [
         {
@@ -293,8 +293,6 @@ describe('muxRenditionArgs', () => {
             '-1',
             '-video_track_timescale',
             '90000',
-            '-movflags',
-            '+faststart',
             '-f',
             'mp4',
           ],
@@ -308,6 +306,7 @@ describe('muxRenditionArgs', () => {
     const command = muxRenditionArgs({
       listPath: '/scratch/list.txt',
       audioPath: null,
+      durationSeconds: 60.06,
       outputPath: '/scratch/720p.mp4',
     });
     expect(command.inputs).toHaveLength(1);

@@ -1,24 +1,14 @@
 import type { RateControl } from '../domain/encoding-profile.ts';
 import { type FrameRate, framesPerSecond } from '../domain/frame-rate.ts';
 import type { ColorMatrix } from '../domain/media-info.ts';
-import { OWN_INPUT_FLAGS, UPLOAD_INPUT_FLAGS } from './input-flags.ts';
-
-/**
- * From intents to ffmpeg's arguments. Pure: what is asked for, in; which words are said to ffmpeg, out.
- *
- * Paths are absolute and of our own making, never a user's name. Input options stand before their `-i`, output options before
- * their file, as ffmpeg wants it.
- */
-export interface FfmpegCommand {
-  readonly inputs: readonly FfmpegFile[];
-  readonly filterGraph?: string;
-  readonly outputs: readonly FfmpegFile[];
-}
-
-export interface FfmpegFile {
-  readonly options: readonly string[];
-  readonly path: string;
-}
+import {
+  AAC,
+  type FfmpegCommand,
+  formatSeconds,
+  NO_METADATA,
+  SIZE_FLOOR_BYTES,
+} from './ffmpeg-command.ts';
+import { UPLOAD_INPUT_FLAGS } from './input-flags.ts';
 
 /** One piece of the picture, all renditions at once: one decode, scaled in a cascade. */
 export interface EncodeChunk {
@@ -56,9 +46,6 @@ const RUN_UP_SECONDS = 1;
 const MARGIN_SECONDS = 1;
 /** An encoder that keeps to its cap never comes near this; a file that grows past it is a fault. */
 const SIZE_SAFETY = 3;
-const SIZE_FLOOR_BYTES = 64 * 1024 * 1024;
-
-const NO_METADATA = ['-map_metadata', '-1', '-map_chapters', '-1'];
 
 /**
  * Frames are placed on the grid of the whole video (`fps` on the source's own clock) and cut by their number, so that the
@@ -190,12 +177,15 @@ export interface EncodeAudio {
   readonly sourcePath: string;
   readonly audioStreamIndex: number;
   readonly originSeconds: number;
-  /** Of the picture: sound does not go on after it. */
+  /** Of the picture: sound lasts as long. */
   readonly durationSeconds: number;
   readonly outputPath: string;
 }
 
-/** AAC, stereo, 48 kHz, 128 kb/s. A late start is filled with silence, so that sound and picture share their zero. */
+/**
+ * AAC, stereo, 48 kHz, 128 kb/s. A late start and an early end are filled with silence, so that sound and picture share their
+ * zero and their length: players differ in what they do when one of them ends first.
+ */
 export function encodeAudioArgs(audio: EncodeAudio): FfmpegCommand {
   return {
     inputs: [
@@ -211,7 +201,7 @@ export function encodeAudioArgs(audio: EncodeAudio): FfmpegCommand {
           '-dn',
           ...NO_METADATA,
           '-af',
-          `asetpts=PTS-${formatSeconds(audio.originSeconds)}/TB,aresample=async=1:first_pts=0`,
+          `asetpts=PTS-${formatSeconds(audio.originSeconds)}/TB,aresample=async=1:first_pts=0,apad`,
           ...AAC,
           '-t',
           formatSeconds(audio.durationSeconds),
@@ -222,159 +212,4 @@ export function encodeAudioArgs(audio: EncodeAudio): FfmpegCommand {
       },
     ],
   };
-}
-
-const AAC = ['-c:a', 'aac', '-b:a', '128k', '-ac', '2', '-ar', '48000'];
-
-/** The picture of a source that is H.264 already, in an MP4 that starts to play at once. */
-export interface CopyToMp4 {
-  readonly sourcePath: string;
-  readonly videoStreamIndex: number;
-  /** `copyable`: AAC-LC with at most two channels; other sound becomes AAC. */
-  readonly audio: { readonly streamIndex: number; readonly copyable: boolean } | null;
-  /** Of the source: a copy cannot be much larger. */
-  readonly sizeBytes: number;
-  readonly outputPath: string;
-}
-
-export function copyToMp4Args(copy: CopyToMp4): FfmpegCommand {
-  const sound =
-    copy.audio === null
-      ? ['-an']
-      : [
-          '-map',
-          `0:${copy.audio.streamIndex}`,
-          ...(copy.audio.copyable ? ['-c:a', 'copy'] : ['-af', 'aresample=async=1', ...AAC]),
-        ];
-  return {
-    inputs: [{ options: [...UPLOAD_INPUT_FLAGS, '-fflags', '+genpts'], path: copy.sourcePath }],
-    outputs: [
-      {
-        options: [
-          '-map',
-          `0:${copy.videoStreamIndex}`,
-          '-c:v',
-          'copy',
-          ...sound,
-          '-sn',
-          '-dn',
-          ...NO_METADATA,
-          '-movflags',
-          '+faststart',
-          '-fs',
-          String(SIZE_FLOOR_BYTES + copy.sizeBytes * 2),
-          '-f',
-          'mp4',
-        ],
-        path: copy.outputPath,
-      },
-    ],
-  };
-}
-
-/** Joins a rendition's pieces and the sound, by copy. */
-export interface MuxRendition {
-  /** What `concatList` gave, written to a file beside the pieces. */
-  readonly listPath: string;
-  readonly audioPath: string | null;
-  readonly outputPath: string;
-}
-
-export function muxRenditionArgs(mux: MuxRendition): FfmpegCommand {
-  const pieces = {
-    options: [...OWN_INPUT_FLAGS, '-f', 'concat', '-safe', '0'],
-    path: mux.listPath,
-  };
-  const sound = mux.audioPath === null ? [] : [{ options: OWN_INPUT_FLAGS, path: mux.audioPath }];
-  return {
-    inputs: [pieces, ...sound],
-    outputs: [
-      {
-        options: [
-          '-map',
-          '0:v:0',
-          ...(mux.audioPath === null ? ['-an'] : ['-map', '1:a:0']),
-          '-c',
-          'copy',
-          ...NO_METADATA,
-          '-video_track_timescale',
-          '90000',
-          '-movflags',
-          '+faststart',
-          '-f',
-          'mp4',
-        ],
-        path: mux.outputPath,
-      },
-    ],
-  };
-}
-
-export interface ConcatPiece {
-  readonly path: string;
-  readonly frames: number;
-}
-
-/** The list of pieces for `muxRenditionArgs`. Without the exact durations there is a step of 0.3 ms at each join. */
-export function concatList(pieces: readonly ConcatPiece[], frameRate: FrameRate): string {
-  const lines = pieces.map(({ path, frames }) => {
-    const quoted = path.replaceAll("'", String.raw`'\''`);
-    return `file '${quoted}'\nduration ${formatSeconds(frames / framesPerSecond(frameRate))}\n`;
-  });
-  return `ffconcat version 1.0\n${lines.join('')}`;
-}
-
-/** One picture of a finished rendition. */
-export interface Thumbnail {
-  readonly sourcePath: string;
-  /** `last`: the very last picture, wherever that is. */
-  readonly atSeconds: number | 'last';
-  /** Takes the most telling one of the next two seconds' pictures, looking at every nth; null takes the one at `atSeconds`. */
-  readonly chooseEvery: number | null;
-  readonly outputPath: string;
-}
-
-export function thumbnailArgs({
-  sourcePath,
-  atSeconds,
-  chooseEvery,
-  outputPath,
-}: Thumbnail): FfmpegCommand {
-  const seek = atSeconds === 'last' ? ['-sseof', '-2'] : ['-ss', formatSeconds(atSeconds)];
-  const reach = chooseEvery === null ? [] : ['-t', '2'];
-  const choice =
-    chooseEvery === null ? [] : ['-vf', `select=not(mod(n\\,${chooseEvery})),thumbnail=n=20`];
-  return {
-    inputs: [
-      {
-        options: [...OWN_INPUT_FLAGS, ...seek, ...reach],
-        path: sourcePath,
-      },
-    ],
-    outputs: [
-      {
-        options: [
-          '-map',
-          '0:v:0',
-          '-an',
-          ...NO_METADATA,
-          ...choice,
-          // Of the last two seconds each picture overwrites the one before.
-          ...(atSeconds === 'last' ? [] : ['-frames:v', '1']),
-          '-q:v',
-          '3',
-          '-update',
-          '1',
-          '-f',
-          'image2',
-        ],
-        path: outputPath,
-      },
-    ],
-  };
-}
-
-/** Microseconds, never an exponent. */
-function formatSeconds(seconds: number): string {
-  return String(Number(seconds.toFixed(6)));
 }
