@@ -4,7 +4,7 @@ import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { createEncoderAdmission } from '../src/activities/encoder-admission.ts';
 import type { Chunk } from '../src/domain/chunk-grid.ts';
-import { estimateEncodeMemoryMb } from '../src/domain/encoding-memory.ts';
+import { type EncodeThreads, estimateEncodeMemoryMb } from '../src/domain/encoding-memory.ts';
 import { type EncodingPlan, planEncoding } from '../src/domain/encoding-plan.ts';
 import { AppError } from '../src/domain/errors.ts';
 import type { MediaInfo } from '../src/domain/media-info.ts';
@@ -22,6 +22,13 @@ import { measurePeak } from './peak-memory.ts';
 const LANES = 2;
 /** Of a machine of 2 GB. */
 const DROPLET_BUDGET_MB = 819;
+/** Encoder and decoder. */
+const SPREADS: readonly EncodeThreads[] = [
+  { encode: 1, decode: 1 },
+  { encode: 1, decode: 2 },
+  { encode: 2, decode: 2 },
+  { encode: 4, decode: 4 },
+];
 const LONGEST_SECONDS = 4;
 const OTHER_PRESETS = ['ultrafast', 'superfast', 'faster', 'fast', 'medium', 'slow'];
 const PAIRS = ['SDR 1080p30 H.264', 'SDR 1080p30 HEVC', 'HDR10 1080p30 HEVC', 'HDR10 2160p60 HEVC'];
@@ -63,12 +70,12 @@ async function measureEstimates(sources: readonly BenchSource[]): Promise<void> 
     const presets = source === sources[0] ? ['veryfast', ...OTHER_PRESETS] : ['veryfast'];
     for (const preset of presets) {
       const job = await prepare(source, preset);
-      for (const threads of preset === 'veryfast' ? [1, 2, 4] : [1]) {
+      for (const threads of preset === 'veryfast' ? SPREADS : SPREADS.slice(0, 1)) {
         const estimate = estimateMb(job, threads);
         const { memoryMb } = await measurePeak(() => encode(job, job.plan.chunks[0], threads));
         const ratio = (estimate / memoryMb).toFixed(2);
         print(
-          `| ${source.name} | ${preset} | ${threads} | ${estimate} | ${memoryMb.toFixed(0)} | ${ratio} |`,
+          `| ${source.name} | ${preset} | ${say(threads)} | ${estimate} | ${memoryMb.toFixed(0)} | ${ratio} |`,
         );
       }
     }
@@ -83,13 +90,13 @@ async function measurePairs(sources: readonly BenchSource[]): Promise<void> {
   print('| --- | --- | --- | --- |');
   for (const source of sources.filter(({ name }) => PAIRS.includes(name))) {
     const job = await prepare(source, 'veryfast');
-    const threads: number[] = [];
+    const threads: EncodeThreads[] = [];
     const { memoryMb, encoders } = await measurePeak(() => encodeTwice(job, threads));
-    print(`| ${source.name} | ${memoryMb.toFixed(0)} | ${encoders} | ${threads.join(' ')} |`);
+    print(`| ${source.name} | ${memoryMb.toFixed(0)} | ${encoders} | ${threads.map(say).join(' ')} |`);
   }
 }
 
-async function encodeTwice(job: Job, used: number[]): Promise<void> {
+async function encodeTwice(job: Job, used: EncodeThreads[]): Promise<void> {
   const admission = createEncoderAdmission({
     budgetMb: DROPLET_BUDGET_MB,
     cores: availableParallelism(),
@@ -134,12 +141,11 @@ async function prepare(source: BenchSource, preset: string): Promise<Job> {
   return { source, info, plan: planEncoding(info, settings), settings };
 }
 
-function estimateMb({ info, plan, settings }: Job, threads: number): number {
+function estimateMb({ info, plan, settings }: Job, threads: EncodeThreads): number {
   const { codedWidthPx, codedHeightPx, bitDepth } = info.video;
   return estimateEncodeMemoryMb({
     sourcePixels: codedWidthPx * codedHeightPx,
     bitDepth,
-    interlaced: plan.video.interlaced,
     toneMap: plan.video.toneMap,
     renditions: plan.renditions,
     preset: settings.preset,
@@ -147,7 +153,7 @@ function estimateMb({ info, plan, settings }: Job, threads: number): number {
   });
 }
 
-async function encode(job: Job, chunk: Chunk | undefined, threads: number): Promise<void> {
+async function encode(job: Job, chunk: Chunk | undefined, threads: EncodeThreads): Promise<void> {
   if (chunk === undefined) throw new Error('the plan has no chunk');
   const { plan, settings, source } = job;
   const most = Math.round((LONGEST_SECONDS * plan.frameRate.num) / plan.frameRate.den);
@@ -171,6 +177,10 @@ async function encode(job: Job, chunk: Chunk | undefined, threads: number): Prom
     threads,
   });
   await ffmpeg.run(command, { budgetMs: 600_000, cwd: folder });
+}
+
+function say({ encode: encoder, decode }: EncodeThreads): string {
+  return encoder === decode ? String(encoder) : `${encoder}, decoder ${decode}`;
 }
 
 function print(text: string): void {

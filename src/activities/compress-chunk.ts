@@ -1,7 +1,7 @@
 import path from 'node:path';
 import { findPieces } from '../db/pieces.ts';
 import type { Chunk } from '../domain/chunk-grid.ts';
-import { estimateEncodeMemoryMb } from '../domain/encoding-memory.ts';
+import { type EncodeThreads, estimateEncodeMemoryMb } from '../domain/encoding-memory.ts';
 import type { EncodingPlan } from '../domain/encoding-plan.ts';
 import { chunkPiece } from '../domain/recipe.ts';
 import type { RenditionPlan } from '../domain/rendition-ladder.ts';
@@ -42,7 +42,7 @@ export function compressChunk(deps: ActivityDeps, work: ChunkWork): Promise<{ te
     const room = deps.encoders.admit({
       ...describeEncoder(attempt, plan, missing),
       hasSiblings: plan.chunks.length - done > 1,
-      ...(work.lowMemory ? { mostThreads: 1 } : {}),
+      lowMemory: work.lowMemory,
     });
     try {
       await encode(deps, attempt, {
@@ -86,7 +86,6 @@ function describeEncoder(
       estimateEncodeMemoryMb({
         sourcePixels,
         bitDepth: source?.bitDepth ?? 10,
-        interlaced: video.interlaced,
         toneMap: video.toneMap,
         renditions,
         preset: run.settings.preset,
@@ -99,7 +98,7 @@ interface ChunkEncode {
   readonly plan: EncodingPlan;
   readonly chunk: Chunk;
   readonly renditions: readonly RenditionPlan[];
-  readonly threads: number;
+  readonly threads: EncodeThreads;
   /** Of all the encoding, 0 to 1. */
   readonly doneShare: number;
 }

@@ -1,3 +1,4 @@
+import type { EncodeThreads } from '../domain/encoding-memory.ts';
 import { AppError } from '../domain/errors.ts';
 
 /**
@@ -25,14 +26,14 @@ export interface EncoderRequest {
   readonly sharedThreads: number;
   /** Another piece of the run is still to be made, so that it may start at the same moment in another slot. */
   readonly hasSiblings: boolean;
-  /** 1 after the encoder was killed, most likely for want of memory. */
-  readonly mostThreads?: number;
+  /** One thread: after the encoder was killed, most likely for want of memory. */
+  readonly lowMemory?: boolean;
   /** With so many threads. */
-  readonly estimateMb: (threads: number) => number;
+  readonly estimateMb: (threads: EncodeThreads) => number;
 }
 
 export interface EncoderRoom {
-  readonly threads: number;
+  readonly threads: EncodeThreads;
   /** The estimate. */
   readonly memoryMb: number;
   /** Does nothing the second time. */
@@ -55,6 +56,7 @@ interface Waiter {
   readonly neededMb: number;
 }
 
+const ONE_THREAD: EncodeThreads = { encode: 1, decode: 1 };
 /** When a piece that was turned away asks again. */
 export const ASK_AGAIN_MS = 10_000;
 /** So long smaller pieces may overtake. Then what ends makes room for the first in the line alone. */
@@ -85,25 +87,26 @@ export function createEncoderAdmission(options: EncoderAdmissionOptions): Encode
       .toSorted((a, b) => a.since - b.since)[0];
   };
 
-  const chooseThreads = (request: EncoderRequest): number | undefined => {
+  const chooseThreads = (request: EncoderRequest): EncodeThreads | undefined => {
     const reserved = findFirstInLine(request.runId)?.neededMb ?? 0;
     const fitting = listWishes(request).find(
       (threads) => used() + request.estimateMb(threads) + reserved <= budgetMb,
     );
     const isAlone = rooms.size === 0 && reserved === 0;
-    return fitting ?? (isAlone ? 1 : undefined);
+    return fitting ?? (isAlone ? ONE_THREAD : undefined);
   };
 
   /** All cores for a piece that nothing else will run beside, else its share; fewer where memory is short. */
-  const listWishes = (request: EncoderRequest): readonly number[] => {
-    const { sharedThreads, hasSiblings, mostThreads = cores, estimateMb } = request;
-    const willShare = hasSiblings && 2 * estimateMb(sharedThreads) <= budgetMb;
+  const listWishes = (request: EncoderRequest): readonly EncodeThreads[] => {
+    const { sharedThreads, hasSiblings, lowMemory, estimateMb } = request;
+    if (lowMemory === true) return [ONE_THREAD];
+    const willShare = hasSiblings && 2 * estimateMb(sameThreads(sharedThreads)) <= budgetMb;
     const most = rooms.size === 0 && !willShare ? cores : sharedThreads;
-    return halvesOf(Math.max(1, Math.min(most, mostThreads)));
+    return spreadsOver(most);
   };
 
   const turnAway = ({ runId, estimateMb }: EncoderRequest): AppError => {
-    const neededMb = estimateMb(1);
+    const neededMb = estimateMb(ONE_THREAD);
     const free = Math.max(0, budgetMb - used());
     const since = waiters.get(runId)?.since ?? now();
     waiters.set(runId, { runId, since, askedAt: now(), neededMb });
@@ -132,7 +135,14 @@ export function createEncoderAdmission(options: EncoderAdmissionOptions): Encode
   };
 }
 
-/** `8` → 8, 4, 2, 1. */
-function halvesOf(threads: number): readonly number[] {
-  return threads <= 1 ? [1] : [threads, ...halvesOf(Math.floor(threads / 2))];
+/** Ever smaller: half the threads, and so on. Before the last step the decoder keeps two, which cost less than an encoder's. */
+function spreadsOver(cores: number): readonly EncodeThreads[] {
+  if (cores <= 1) return [ONE_THREAD];
+  const half = Math.floor(cores / 2);
+  const smaller = half === 1 ? [{ encode: 1, decode: 2 }, ONE_THREAD] : spreadsOver(half);
+  return [sameThreads(cores), ...smaller];
+}
+
+function sameThreads(count: number): EncodeThreads {
+  return { encode: count, decode: count };
 }

@@ -10,70 +10,68 @@ export interface EncodeMemoryInput {
   /** Of one frame as it is coded. */
   readonly sourcePixels: number;
   readonly bitDepth: number;
-  readonly interlaced: boolean;
   readonly toneMap: boolean;
   readonly renditions: readonly Pick<RenditionPlan, 'widthPx' | 'heightPx'>[];
   readonly preset: string;
-  /** Of the decoder and of each encoder. */
-  readonly threads: number;
+  readonly threads: EncodeThreads;
 }
 
-/** What x264's presets keep: pictures looked ahead, B-frames in a row, reference frames (x264 r3095, `x264 --fullhelp`). */
-interface KeptFrames {
-  readonly lookahead: number;
-  readonly bFrames: number;
-  readonly references: number;
+/** How one ffmpeg is spread over cores. */
+export interface EncodeThreads {
+  /** Of each rendition's encoder. */
+  readonly encode: number;
+  /** Of the decoder, and of the filters. */
+  readonly decode: number;
 }
-
-const KEPT_FRAMES: Readonly<Record<string, KeptFrames>> = {
-  ultrafast: { lookahead: 0, bFrames: 0, references: 1 },
-  superfast: { lookahead: 0, bFrames: 3, references: 1 },
-  veryfast: { lookahead: 10, bFrames: 3, references: 1 },
-  faster: { lookahead: 20, bFrames: 3, references: 2 },
-  fast: { lookahead: 30, bFrames: 3, references: 2 },
-  medium: { lookahead: 40, bFrames: 3, references: 3 },
-  slow: { lookahead: 50, bFrames: 3, references: 5 },
-  slower: { lookahead: 60, bFrames: 3, references: 8 },
-  veryslow: { lookahead: 60, bFrames: 8, references: 16 },
-};
-const MOST_KEPT: KeptFrames = { lookahead: 60, bFrames: 8, references: 16 };
 
 /** Program, libraries and what does not grow with the picture. */
-const BASE_MB = 40;
-/** An uncoded 4:2:0 picture. */
+const BASE_MB = 70;
+const MORE_THREADS_BASE_MB = 5;
+/** An uncoded 4:2:0 picture of 8 bit. */
 const BYTES_PER_PIXEL = 1.5;
-/** Pictures that the decoder holds: references, reordering, and those on their way through the graph. */
-const DECODED_FRAMES = 8;
-const DEINTERLACED_FRAMES = 4;
-/** Tone mapping works on three 32-bit planes, and each of its steps keeps some. */
-const TONE_MAP_BYTES_PER_PIXEL = 60;
-/** x264's copy of a picture that waits, with its halved copies for the lookahead. */
-const WAITING_BYTES_PER_PIXEL = 3.2;
-/** A reference picture with its planes for fractional motion. */
-const REFERENCE_BYTES_PER_PIXEL = 5.5;
+/** Pictures that the decoder and the filters hold: references, reordering, and some for each thread. */
+const DECODED_FRAMES = 7;
+const DECODED_FRAMES_PER_THREAD = 1.5;
+/** Tone mapping works on three 32-bit planes of the tallest rendition, and each of its steps keeps one. */
+const TONE_MAP_BYTES_PER_PIXEL = 36;
+/** What x264 keeps for a pixel of a rendition: pictures looked ahead, references, B-frames. */
+const ENCODER_BYTES_PER_PIXEL: Readonly<Record<string, number>> = {
+  ultrafast: 16,
+  superfast: 54,
+  veryfast: 80,
+  faster: 116,
+  fast: 151,
+  medium: 193,
+  slow: 240,
+  slower: 300,
+  veryslow: 400,
+};
+/** With more than one thread the lookahead has one of its own, and a queue; each thread has pictures in work. */
+const LOOKAHEAD_THREAD_BYTES_PER_PIXEL = 20;
+const BYTES_PER_PIXEL_PER_MORE_THREAD = 7.5;
+/** Above what was measured: contents and versions differ. */
+const MARGIN = 1.04;
 
 /** MB at the peak, a little above what was measured. */
 export function estimateEncodeMemoryMb(input: EncodeMemoryInput): number {
   const pixels = input.renditions.map(({ widthPx, heightPx }) => widthPx * heightPx);
   const encoded = pixels.reduce((sum, count) => sum + count, 0);
+  const more = input.threads.encode - 1;
   const bytes =
     decodingBytes(input) +
     (input.toneMap ? Math.max(0, ...pixels) * TONE_MAP_BYTES_PER_PIXEL : 0) +
-    encoded * encoderBytesPerPixel(input.preset, input.threads);
-  return Math.ceil(BASE_MB + bytes / 1024 ** 2);
+    encoded * encoderBytesPerPixel(input.preset, more);
+  return Math.ceil((BASE_MB + more * MORE_THREADS_BASE_MB + bytes / 1024 ** 2) * MARGIN);
 }
 
-function decodingBytes({ sourcePixels, bitDepth, interlaced, threads }: EncodeMemoryInput): number {
-  const frameBytes = sourcePixels * BYTES_PER_PIXEL * (bitDepth > 8 ? 2 : 1);
-  const frames = DECODED_FRAMES + (threads - 1) + (interlaced ? DEINTERLACED_FRAMES : 0);
-  return frames * frameBytes;
+function decodingBytes({ sourcePixels, bitDepth, threads }: EncodeMemoryInput): number {
+  const frames = DECODED_FRAMES + threads.decode * DECODED_FRAMES_PER_THREAD;
+  return frames * sourcePixels * BYTES_PER_PIXEL * (bitDepth > 8 ? 2 : 1);
 }
 
-/** Frame threads each have a picture in work; with more than one, the lookahead has a thread of its own and a queue before it. */
-function encoderBytesPerPixel(preset: string, threads: number): number {
-  const { lookahead, bFrames, references } = KEPT_FRAMES[preset] ?? MOST_KEPT;
-  const queue = threads > 1 && lookahead > 0 ? bFrames + 1 : 0;
-  const waiting = Math.max(bFrames, lookahead) + queue + threads + 3;
-  const kept = references + threads + 2;
-  return waiting * WAITING_BYTES_PER_PIXEL + kept * REFERENCE_BYTES_PER_PIXEL;
+function encoderBytesPerPixel(preset: string, moreThreads: number): number {
+  const slowest = Math.max(...Object.values(ENCODER_BYTES_PER_PIXEL));
+  const alone = ENCODER_BYTES_PER_PIXEL[preset] ?? slowest;
+  if (moreThreads === 0) return alone;
+  return alone + LOOKAHEAD_THREAD_BYTES_PER_PIXEL + moreThreads * BYTES_PER_PIXEL_PER_MORE_THREAD;
 }

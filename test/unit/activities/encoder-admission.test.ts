@@ -6,6 +6,10 @@ import {
   type EncoderRequest,
   type EncoderRoom,
 } from '../../../src/activities/encoder-admission.ts';
+import type { EncodeThreads } from '../../../src/domain/encoding-memory.ts';
+
+const ONE: EncodeThreads = { encode: 1, decode: 1 };
+const TWO: EncodeThreads = { encode: 2, decode: 2 };
 
 describe('createEncoderAdmission', () => {
   let now: number;
@@ -74,7 +78,7 @@ describe('createEncoderAdmission', () => {
     const small = piece(1, 10);
     expect(tryPiece(2, 5000)).toBeUndefined();
     small.release();
-    expect(piece(2, 5000)).toMatchObject({ threads: 1, memoryMb: 5000 });
+    expect(piece(2, 5000)).toMatchObject({ threads: ONE, memoryMb: 5000 });
     expect(tryPiece(1, 10)).toBeUndefined();
   });
 
@@ -86,42 +90,44 @@ describe('createEncoderAdmission', () => {
   });
 
   describe('threads', () => {
-    const perThread = (threads: number): number => 300 + 100 * threads;
+    const perThread = ({ encode, decode }: EncodeThreads): number => 300 + 80 * encode + 20 * decode;
 
     it('gives a lone piece all cores, where they fit', () => {
-      expect(piece(1, 0, { estimateMb: perThread })).toMatchObject({ threads: 2, memoryMb: 500 });
+      expect(piece(1, 0, { estimateMb: perThread })).toMatchObject({ threads: TWO, memoryMb: 500 });
     });
 
-    it('gives fewer where memory is short', () => {
-      const short = createEncoderAdmission({ budgetMb: 450, cores: 8 });
-      const room = short.admit({
-        runId: 1,
-        sharedThreads: 4,
-        hasSiblings: false,
-        estimateMb: perThread,
-      });
-      expect(room).toMatchObject({ threads: 1, memoryMb: 400 });
+    it.each([
+      [1100, { encode: 8, decode: 8 }],
+      [1099, { encode: 4, decode: 4 }],
+      [500, TWO],
+      [450, { encode: 1, decode: 2 }],
+      [410, ONE],
+      [300, ONE],
+    ])('gives fewer where memory is short: of %d MB', (budgetMb, threads) => {
+      const short = createEncoderAdmission({ budgetMb, cores: 8 });
+      const request = { runId: 1, sharedThreads: 4, hasSiblings: false, estimateMb: perThread };
+      expect(short.admit(request).threads).toEqual(threads);
     });
 
     it('gives all cores to one of two pieces that start at the same moment', () => {
-      expect([piece(1, 400).threads, piece(2, 400).threads]).toEqual([2, 1]);
+      expect([piece(1, 400).threads, piece(2, 400).threads]).toEqual([TWO, ONE]);
     });
 
     it('shares from the start where a sibling will run beside it', () => {
       const first = piece(1, 400, { hasSiblings: true });
       const second = piece(1, 400, { hasSiblings: true });
-      expect([first.threads, second.threads]).toEqual([1, 1]);
+      expect([first.threads, second.threads]).toEqual([ONE, ONE]);
       first.release();
       second.release();
-      expect(piece(1, 400).threads).toBe(2);
+      expect(piece(1, 400).threads).toEqual(TWO);
     });
 
     it('does not share with a sibling that has no room beside it', () => {
-      expect(piece(1, 600, { hasSiblings: true }).threads).toBe(2);
+      expect(piece(1, 600, { hasSiblings: true }).threads).toEqual(TWO);
     });
 
     it('gives one to a piece whose encoder was killed', () => {
-      expect(piece(1, 400, { mostThreads: 1 }).threads).toBe(1);
+      expect(piece(1, 400, { lowMemory: true }).threads).toEqual(ONE);
     });
   });
 
@@ -154,7 +160,7 @@ describe('createEncoderAdmission', () => {
         oversized = tryPiece(2, 5000);
         now += ASK_AGAIN_MS;
       }
-      expect(oversized).toMatchObject({ threads: 1 });
+      expect(oversized).toMatchObject({ threads: ONE });
     });
 
     it('goes to who has waited longest, and pieces of one run have one place', () => {
