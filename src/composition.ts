@@ -3,9 +3,11 @@ import { availableParallelism } from 'node:os';
 import path from 'node:path';
 import type { Client } from '@temporalio/client';
 import type { ActivityDeps } from './activities/deps.ts';
+import { createEncoderAdmission } from './activities/encoder-admission.ts';
 import { type Config, PROJECT_ROOT } from './config/env.ts';
 import { createDatabase } from './db/database.ts';
 import { openOrm } from './db/orm.ts';
+import { usableMemoryBytes } from './host/usable-memory.ts';
 import { createFfmpeg } from './media/ffmpeg.ts';
 import { openSandbox } from './media/open-sandbox.ts';
 import { createScratchRoot, type ScratchRoot } from './media/scratch.ts';
@@ -40,6 +42,9 @@ export interface WorkerParts {
   close(): Promise<void>;
 }
 
+/** Of what this process may use: on 2 GB the rest is for the database, Temporal, the API and the worker itself. */
+const ENCODERS_SHARE_OF_MEMORY = 0.4;
+
 export async function composeWorker(config: Config): Promise<WorkerParts> {
   const logger = createLogger({ level: config.logLevel, format: config.logFormat, name: 'worker' });
   const scratch = await createScratchRoot(config.workDir);
@@ -49,12 +54,18 @@ export async function composeWorker(config: Config): Promise<WorkerParts> {
     address: config.temporalAddress,
     namespace: config.temporalNamespace,
   });
+  const cores = availableParallelism();
+  const ffmpegMemoryMb =
+    config.ffmpegMemoryMb ??
+    Math.floor((usableMemoryBytes() / 1024 ** 2) * ENCODERS_SHARE_OF_MEMORY);
+  logger.info({ ffmpegMemoryMb, cores }, 'memory and cores for encoders');
   const activityDeps: ActivityDeps = {
     database,
     store: await openStore(config),
     workflows: createVideoWorkflows(client),
     runDescriptions: createRunDescriptions(client),
     ffmpeg: await createFfmpeg({ ffmpegPath: config.ffmpegPath, logger, launcher }),
+    encoders: createEncoderAdmission({ budgetMb: ffmpegMemoryMb, cores }),
     ffprobePath: config.ffprobePath,
     launcher,
     scratch,
@@ -69,7 +80,7 @@ export async function composeWorker(config: Config): Promise<WorkerParts> {
       workRetentionDays: config.workRetentionDays,
       reconcileGraceSeconds: config.reconcileGraceSeconds,
       lanes: config.maxVideoProcessingTasks,
-      threads: Math.max(1, Math.floor(availableParallelism() / config.maxVideoProcessingTasks)),
+      threads: Math.max(1, Math.floor(cores / config.maxVideoProcessingTasks)),
       decodeCheck: config.decodeCheck,
     },
   };

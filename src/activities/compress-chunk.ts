@@ -1,6 +1,7 @@
 import path from 'node:path';
 import { findPieces } from '../db/pieces.ts';
 import type { Chunk } from '../domain/chunk-grid.ts';
+import { type EncodeThreads, estimateEncodeMemoryMb } from '../domain/encoding-memory.ts';
 import type { EncodingPlan } from '../domain/encoding-plan.ts';
 import { chunkPiece } from '../domain/recipe.ts';
 import type { RenditionPlan } from '../domain/rendition-ladder.ts';
@@ -10,6 +11,7 @@ import { framesPerSecond } from '../domain/frame-rate.ts';
 import { AppError } from '../domain/errors.ts';
 import type { ChunkWork } from './contracts.ts';
 import type { ActivityDeps } from './deps.ts';
+import type { EncoderRequest } from './encoder-admission.ts';
 import { doHeavyWork, type HeavySpec, type HeavyWork } from './heavy-work.ts';
 import {
   fetchSource,
@@ -36,12 +38,23 @@ export function compressChunk(deps: ActivityDeps, work: ChunkWork): Promise<{ te
       throw new AppError('piece-missing', { detail: `The plan has no chunk ${work.chunk}.` });
     const missing = await findMissing(deps, attempt, { plan, chunk });
     if (missing.length === 0) return { text: 'all there already' };
-    await encode(deps, attempt, {
-      plan,
-      chunk,
-      renditions: missing,
-      threads: work.lowMemory ? 1 : attempt.run.settings.threads,
+    const done = await countDone(deps, attempt, plan);
+    const room = deps.encoders.admit({
+      ...describeEncoder(attempt, plan, missing),
+      hasSiblings: plan.chunks.length - done > 1,
+      lowMemory: work.lowMemory,
     });
+    try {
+      await encode(deps, attempt, {
+        plan,
+        chunk,
+        renditions: missing,
+        threads: room.threads,
+        doneShare: done / plan.chunks.length,
+      });
+    } finally {
+      room.release();
+    }
     return { text: `encoded ${missing.map(({ quality }) => quality).join(' ')}` };
   });
 }
@@ -57,11 +70,40 @@ async function findMissing(
   return wanted.filter((rendition) => !done.has(nameOf(rendition).name));
 }
 
-async function encode(
-  deps: ActivityDeps,
-  attempt: HeavyWork,
-  work: { plan: EncodingPlan; chunk: Chunk; renditions: readonly RenditionPlan[]; threads: number },
-): Promise<void> {
+/** What admission needs to know of this piece. A run without a probe of its own counts as 10 bit. */
+function describeEncoder(
+  { run }: HeavyWork,
+  { video }: EncodingPlan,
+  renditions: readonly RenditionPlan[],
+): Omit<EncoderRequest, 'hasSiblings'> {
+  const source = run.mediaInfo?.video;
+  const sourcePixels =
+    (source?.codedWidthPx ?? video.widthPx) * (source?.codedHeightPx ?? video.heightPx);
+  return {
+    runId: run.id,
+    sharedThreads: run.settings.threads,
+    estimateMb: (threads) =>
+      estimateEncodeMemoryMb({
+        sourcePixels,
+        bitDepth: source?.bitDepth ?? 10,
+        toneMap: video.toneMap,
+        renditions,
+        preset: run.settings.preset,
+        threads,
+      }),
+  };
+}
+
+interface ChunkEncode {
+  readonly plan: EncodingPlan;
+  readonly chunk: Chunk;
+  readonly renditions: readonly RenditionPlan[];
+  readonly threads: EncodeThreads;
+  /** Of all the encoding, 0 to 1. */
+  readonly doneShare: number;
+}
+
+async function encode(deps: ActivityDeps, attempt: HeavyWork, work: ChunkEncode): Promise<void> {
   const { plan, chunk } = work;
   const outputs = work.renditions.map((rendition) => ({
     ...rendition,
@@ -83,7 +125,7 @@ async function encode(
     threads: work.threads,
   });
   const durationSeconds = (chunk.endFrame - chunk.firstFrame) / framesPerSecond(plan.frameRate);
-  const share = { from: await doneShare(deps, attempt, plan), of: 1 / plan.chunks.length };
+  const share = { from: work.doneShare, of: 1 / plan.chunks.length };
   await attempt.runFfmpeg(command, { durationSeconds, share });
 
   for (const output of outputs) {
@@ -105,8 +147,8 @@ async function encode(
   }
 }
 
-/** How much of the encoding is in the ledger already, by the smallest rendition's chunks. */
-async function doneShare(
+/** How many chunks are in the ledger already, by the smallest rendition's. */
+async function countDone(
   deps: ActivityDeps,
   { run, video }: HeavyWork,
   plan: EncodingPlan,
@@ -115,5 +157,5 @@ async function doneShare(
   if (rendition === undefined) return 0;
   const pieces = plan.chunks.map((chunk) => chunkPiece(plan, chunk, rendition, run.settings));
   const done = await deps.database.run((em) => findPieces(em, ownerOf(video), pieces));
-  return done.size / plan.chunks.length;
+  return done.size;
 }

@@ -7,6 +7,7 @@ import type { Logger } from '../observability/logger.ts';
 import type { ObjectStore } from '../storage/object-store.ts';
 import type { RunDescriptions } from '../temporal/run-descriptions.ts';
 import type { VideoWorkflows } from '../temporal/video-workflows.ts';
+import type { EncoderAdmission } from './encoder-admission.ts';
 
 /** Everything that activities work with. Values of settings come in here; activities never read the environment. */
 export interface ActivityDeps {
@@ -15,6 +16,7 @@ export interface ActivityDeps {
   readonly workflows: VideoWorkflows;
   readonly runDescriptions: RunDescriptions;
   readonly ffmpeg: Ffmpeg;
+  readonly encoders: EncoderAdmission;
   /** Absolute. */
   readonly ffprobePath: string;
   /** How ffprobe is started; `ffmpeg` has been given it already. */

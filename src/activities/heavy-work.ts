@@ -10,6 +10,7 @@ import type { FfmpegCommand } from '../media/ffmpeg-command.ts';
 import type { FfmpegRun, FfmpegRunOptions } from '../media/ffmpeg.ts';
 import type { ToolLauncher } from '../media/tool-launcher.ts';
 import type { ActivityDeps } from './deps.ts';
+import { ASK_AGAIN_MS } from './encoder-admission.ts';
 import { asActiveRun, currentRun } from './fence.ts';
 import { toApplicationFailure } from './to-application-failure.ts';
 
@@ -221,6 +222,7 @@ async function endFailed(
       ? error
       : new AppError('internal-error', describe(error), { cause: error });
 
+  if (end === 'waited') return waitForMemory(deps, run, spec, known);
   if (end === 'killed')
     return toApplicationFailure(known, { nonRetryable: hasKilledEnough(counts?.kills ?? 0) });
   if (end === 'encoder-fault') {
@@ -234,6 +236,7 @@ async function endFailed(
 }
 
 function chooseEnd(error: unknown, fault: string): AttemptEnd {
+  if (error instanceof AppError && error.code === 'waiting-for-memory') return 'waited';
   if (error instanceof AppError && error.code === 'encoder-out-of-memory') return 'killed';
   if (error instanceof AppError && error.code === 'worker-lost') return 'planned';
   if (fault === 'encoder') return 'encoder-fault';
@@ -260,16 +263,31 @@ async function waitForPlatform(
   if (since && Date.now() - since.getTime() > patienceMs)
     return toApplicationFailure(known, { nonRetryable: true });
   const nextRetryDelayMs = known.code === 'disk-full' ? DISK_RETRY_MS : PLATFORM_RETRY_MS;
+  return tellWait(deps, spec, known, nextRetryDelayMs);
+}
+
+/** Ends at once, so that it holds no slot. A run of which another piece is encoding here is not waiting. */
+async function waitForMemory(
+  deps: ActivityDeps,
+  run: Run | undefined,
+  spec: HeavySpec,
+  known: AppError,
+): Promise<unknown> {
+  if (run !== undefined && deps.encoders.isWorkingFor(run.id))
+    return toApplicationFailure(known, { nextRetryDelayMs: ASK_AGAIN_MS });
+  return tellWait(deps, spec, known, ASK_AGAIN_MS);
+}
+
+async function tellWait(
+  deps: ActivityDeps,
+  spec: HeavySpec,
+  known: AppError,
+  nextRetryDelayMs: number,
+): Promise<unknown> {
   const next = new Date(Date.now() + nextRetryDelayMs).toISOString().slice(11, 19);
+  const waitingFor = `${known.code}: ${known.message}, next try ${next} UTC`;
   await deps.database
-    .run((em) =>
-      reportWaiting(
-        em,
-        spec.videoId,
-        currentRun(),
-        `${known.code}: ${known.message}, next try ${next} UTC`,
-      ),
-    )
+    .run((em) => reportWaiting(em, spec.videoId, currentRun(), waitingFor))
     .catch(() => undefined);
   return toApplicationFailure(known, { nonRetryable: false, nextRetryDelayMs });
 }

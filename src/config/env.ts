@@ -21,6 +21,8 @@ export interface Config {
   readonly temporalNamespace: string;
   readonly temporalUiUrl: string | undefined;
   readonly maxVideoProcessingTasks: number;
+  /** Undefined: a share of the memory that the worker finds. */
+  readonly ffmpegMemoryMb: number | undefined;
   readonly videoProcessingTimeoutSeconds: number;
   readonly videoProfile: 'ladder' | '720p';
   readonly videoCrf: number;
@@ -135,6 +137,7 @@ export function loadConfig(env: Environment = readEnvironment()): Config {
     temporalNamespace: values.TEMPORAL_NAMESPACE,
     temporalUiUrl: values.TEMPORAL_UI_URL ?? stack?.temporalUiUrl,
     maxVideoProcessingTasks: values.MAX_VIDEO_PROCESSING_TASKS,
+    ffmpegMemoryMb: values.FFMPEG_MEMORY_MB,
     videoProcessingTimeoutSeconds: values.VIDEO_PROCESSING_TIMEOUT,
     videoProfile: values.VIDEO_PROFILE,
     videoCrf: values.VIDEO_CRF,

@@ -195,8 +195,11 @@ export async function countStart(
   return toCounts(rows[0]);
 }
 
-/** How a start came to an end. `planned`: success, cancellation or a worker that is stopped. */
-export type AttemptEnd = 'planned' | 'encoder-fault' | 'killed' | 'platform-fault';
+/**
+ * How a start came to an end. `planned`: success, cancellation or a worker that is stopped. `waited`: it was turned away for want
+ * of memory, which is as if it had not been started.
+ */
+export type AttemptEnd = 'planned' | 'waited' | 'encoder-fault' | 'killed' | 'platform-fault';
 
 /** Counts an end. Kills count only in a row; the wait for the platform begins with its first fault in a row. */
 export async function countEnd(
@@ -206,16 +209,18 @@ export async function countEnd(
   end: AttemptEnd,
 ): Promise<AttemptCounts> {
   const rows = await em.execute<AttemptRow[]>(
-    `update piece_attempts set unended_starts = 0,
+    `update piece_attempts set
+        unended_starts = case when ? then greatest(unended_starts - 1, 0) else 0 end,
         encoder_faults = encoder_faults + case when ? then 1 else 0 end,
         kills = case when ? then kills + 1 when ? then kills else 0 end,
         platform_fault_since = case when ? then coalesce(platform_fault_since, now()) end
       where video_run_id = ? and name = ?
      returning unended_starts, encoder_faults, kills, platform_fault_since`,
     [
+      end === 'waited',
       end === 'encoder-fault',
       end === 'killed',
-      end === 'planned',
+      end === 'planned' || end === 'waited',
       end === 'platform-fault',
       videoRunId,
       name,

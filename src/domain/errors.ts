@@ -140,6 +140,7 @@ export const ERRORS = {
   'storage-object-exists': platform(500, 'Another file is stored under this name'),
   'database-unavailable': platform(503, 'The database does not answer'),
   'temporal-unavailable': platform(503, 'The workflow server does not answer'),
+  'waiting-for-memory': platform(503, 'The encoders of this worker leave no room in memory'),
   'disk-full': platform(507, 'There is no space left'),
   'internal-error': platform(500, 'Something went wrong on the server'),
 } as const satisfies Record<string, ErrorEntry>;

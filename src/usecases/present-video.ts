@@ -4,7 +4,7 @@ import type { VideoFacts } from '../db/video-facts.ts';
 import type { VideoRecord } from '../db/videos.ts';
 import type { Failure } from '../domain/failure.ts';
 import { processWorkflowId, type VideoId } from '../domain/ids.ts';
-import { QUALITIES, type Quality, type Stage } from '../domain/video.ts';
+import { QUALITIES, type Quality, type Stage, STAGES } from '../domain/video.ts';
 
 /** A video as every answer shows it. Times are ISO 8601 in UTC. */
 export type VideoView = ReturnType<typeof presentVideo>;
@@ -74,10 +74,16 @@ function presentMetadata(video: VideoRecord) {
 
 /** What an active run is doing; also for lists of runs. */
 export function presentStage(run: RunRecord, now: Date): Stage {
-  if (run.waitingFor !== null) return 'waiting-for-platform';
+  if (run.waitingFor !== null) return waitStage(run.waitingFor);
   const seenMs = run.toolSeenAt?.getTime() ?? 0;
   const isIdle = now.getTime() - seenMs > TOOL_SILENCE_MS;
   return run.hasPlan && isIdle && SLOT_STAGES.includes(run.stage) ? 'waiting-for-slot' : run.stage;
+}
+
+/** What is awaited begins with its code; where that is no stage of its own it is a fault of the platform. */
+function waitStage(waitingFor: string): Stage {
+  const code = waitingFor.slice(0, waitingFor.indexOf(':'));
+  return STAGES.find((stage) => stage === code) ?? 'waiting-for-platform';
 }
 
 /** The time so far, spread over what is left. Null while nothing moves. */

@@ -117,7 +117,7 @@ describe.each(await everyLauncher())('with %s', (_name, launcher) => {
         toneMap: false,
         colorMatrix: 'tagged',
         preset: 'ultrafast',
-        threads: 1,
+        threads: { encode: 1, decode: 1 },
         renditions: [
           {
             widthPx: 160,

@@ -103,7 +103,6 @@ async function encodePieces(
       colorMatrix: colorMatrixOf(job.info.video),
       preset: 'ultrafast',
       renditions,
-      threads: 0,
     });
     await job.ffmpeg.run(command, BUDGET);
     pieces.push(await checkPieces(job, renditions, { firstFrame, endFrame, gopFrames }));

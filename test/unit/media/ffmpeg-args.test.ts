@@ -52,7 +52,6 @@ const CHUNK: EncodeChunk = {
       outputPath: '/scratch/360p.mp4',
     },
   ],
-  threads: 0,
 };
 
 describe('encodeChunkArgs', () => {
@@ -165,8 +164,11 @@ describe('encodeChunkArgs', () => {
   });
 
   it('bounds the threads when asked to', () => {
-    const [output] = encodeChunkArgs({ ...CHUNK, threads: 1 }).outputs;
-    expect(output?.options.join(' ')).toContain('-threads:v 1');
+    const [one, four] = [1, 4].map((threads) => encodeChunkArgs({ ...CHUNK, threads: { encode: threads, decode: threads + 1 } }));
+    expect(one?.outputs[0]?.options.join(' ')).toContain('-threads:v 1');
+    expect(one?.inputs[0]?.options.join(' ')).toContain('-threads 2 -filter_complex_threads 2');
+    expect(four?.outputs[0]?.options.join(' ')).toContain('-threads:v 4');
+    expect(four?.inputs[0]?.options.join(' ')).toContain('-threads 5 -filter_complex_threads 5');
   });
 });
 

@@ -60,6 +60,18 @@ describe('presentVideo', () => {
     { toolSeenAt: null, stage: 'publish', shown: 'publish' },
     { toolSeenAt: null, stage: 'ladder', hasPlan: false, shown: 'ladder' },
     { toolSeenAt: null, stage: 'ladder', waitingFor: 'the storage', shown: 'waiting-for-platform' },
+    {
+      toolSeenAt: null,
+      stage: 'compress',
+      waitingFor: 'disk-full: x',
+      shown: 'waiting-for-platform',
+    },
+    {
+      toolSeenAt: NOW,
+      stage: 'compress',
+      waitingFor: 'waiting-for-memory: 9 MB',
+      shown: 'waiting-for-memory',
+    },
   ] as const)(
     'tells a run without a tool from one that waits: $stage, $toolSeenAt → $shown',
     ({ shown, ...state }) => {
