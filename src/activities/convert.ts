@@ -53,7 +53,12 @@ async function makeCopy(deps: ActivityDeps, attempt: HeavyWork, plan: EncodingPl
   await attempt.runFfmpeg(command, { durationSeconds: plan.durationSeconds });
   const facts = await verifyCopy(
     outputPath,
-    { durationSeconds: plan.durationSeconds, hasAudio: plan.audio !== null },
+    {
+      durationSeconds: plan.durationSeconds,
+      hasAudio: plan.audio !== null,
+      // How much of it is there, compress will find out.
+      mayEndEarly: run.settings.onTruncated === 'keep',
+    },
     attempt.probeLimits(),
   );
   await keepPiece(

@@ -1,4 +1,5 @@
 import type { Database } from '../db/database.ts';
+import type { OnTruncated } from '../domain/video.ts';
 import type { Ffmpeg } from '../media/ffmpeg.ts';
 import type { ScratchRoot } from '../media/scratch.ts';
 import type { ToolLauncher } from '../media/tool-launcher.ts';
@@ -27,6 +28,7 @@ export interface ActivityDeps {
 export interface ServerSettings {
   readonly crf: number;
   readonly preset: string;
+  readonly onTruncated: OnTruncated;
   readonly timeoutSeconds: number;
   readonly maxDurationSeconds: number;
   readonly platformFaultPatienceSeconds: number;

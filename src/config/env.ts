@@ -25,6 +25,7 @@ export interface Config {
   readonly videoProfile: 'ladder' | '720p';
   readonly videoCrf: number;
   readonly videoPreset: string;
+  readonly onTruncated: 'fail' | 'keep';
   readonly maxUploadBytes: number;
   readonly maxVideoDurationSeconds: number;
   readonly workRetentionDays: number;
@@ -138,6 +139,7 @@ export function loadConfig(env: Environment = readEnvironment()): Config {
     videoProfile: values.VIDEO_PROFILE,
     videoCrf: values.VIDEO_CRF,
     videoPreset: values.VIDEO_PRESET,
+    onTruncated: values.ON_TRUNCATED,
     maxUploadBytes: values.MAX_UPLOAD_BYTES,
     maxVideoDurationSeconds: values.MAX_VIDEO_DURATION_SECONDS,
     workRetentionDays: values.WORK_RETENTION_DAYS,

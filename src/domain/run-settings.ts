@@ -1,4 +1,4 @@
-import type { Profile } from './video.ts';
+import type { OnTruncated, Profile } from './video.ts';
 
 /**
  * What a run needs to know of the settings, taken when it is claimed and kept in its history.
@@ -14,6 +14,8 @@ export interface RunSettings {
   readonly maxDurationSeconds: number;
   /** Asked for by the uploader; null means 0, 25, 50 and 75 %. */
   readonly thumbnailTimestamps: readonly number[] | null;
+  /** What becomes of a source that ends before it says so. */
+  readonly onTruncated: OnTruncated;
   readonly platformFaultPatienceSeconds: number;
   /** Pieces of work that a worker does at the same time. */
   readonly lanes: number;

@@ -27,6 +27,7 @@ import {
   piecePolicy,
   picturesPolicy,
   type PolicyInput,
+  undividedPolicy,
   wholeFilePolicy,
 } from './activity-policies.ts';
 import { codeOf, isOneOf, reportFailure, toRunFailure } from './failures.ts';
@@ -135,17 +136,28 @@ class Run {
     this.#note(`convert: ${text}`);
   }
 
-  /** Asks what is missing and makes it, until nothing is: so a retry, a reset or another worker goes on where this one was. */
+  /**
+   * Asks what is missing and makes it, until nothing is: so a retry, a reset or another worker goes on where this one was. What an
+   * encode finds out of the source may change the plan; then other pieces are missing.
+   */
   async compress(durationSeconds: number): Promise<void> {
     this.#enter('compress');
     for (let round = 1; ; round += 1) {
       const missing = await database.listMissingChunks({ videoId: this.#videoId });
-      const tasks = missing.chunks.map((chunk) => () => this.#compressChunk(chunk));
+      const tasks = missing.chunks.map(
+        (chunk) => () => this.#compressChunk(chunk, durationSeconds),
+      );
       if (missing.audio) tasks.unshift(() => this.#compressAudio(durationSeconds));
       if (tasks.length === 0) return;
       if (round > MOST_ROUNDS)
         throw toRunFailure(new Error('finished pieces disappeared again and again'));
-      await runAll(tasks, MOST_OUTSTANDING_PIECES);
+      try {
+        if (missing.indexedCopy) await this.#indexSource(durationSeconds);
+        await runAll(tasks, MOST_OUTSTANDING_PIECES);
+      } catch (error) {
+        if (!isOneOf(error, 'plan-changed')) throw error;
+        this.#note(reportFailure(error).detail);
+      }
     }
   }
 
@@ -210,8 +222,19 @@ class Run {
     await this.#deleteOrphans(await database.markFailed({ ...report, videoId: this.#videoId }));
   }
 
-  async #compressChunk(chunk: MissingChunk): Promise<void> {
-    const { compressChunk } = proxyActivities<ProcessingActivities>(piecePolicy(this.#policy));
+  async #indexSource(durationSeconds: number): Promise<void> {
+    const { indexSource } = proxyActivities<ProcessingActivities>(
+      wholeFilePolicy(this.#policy, durationSeconds),
+    );
+    await indexSource.executeWithOptions({ summary: 'copy of the picture with an index' }, [
+      { videoId: this.#videoId },
+    ]);
+  }
+
+  async #compressChunk(chunk: MissingChunk, durationSeconds: number): Promise<void> {
+    const policy =
+      chunk.count > 1 ? piecePolicy(this.#policy) : undividedPolicy(this.#policy, durationSeconds);
+    const { compressChunk } = proxyActivities<ProcessingActivities>(policy);
     const encode = (lowMemory: boolean): Promise<{ text: string }> => {
       const work: ChunkWork = { videoId: this.#videoId, chunk: chunk.index, lowMemory };
       const how = lowMemory ? ', one thread' : '';

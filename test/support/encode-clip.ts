@@ -10,6 +10,7 @@ import {
   encodeChunkArgs,
   type EncodeRendition,
   muxRenditionArgs,
+  type SourceClock,
 } from '../../src/media/ffmpeg-args.ts';
 import type { Ffmpeg } from '../../src/media/ffmpeg.ts';
 import type { InspectTools } from '../../src/media/inspect-output.ts';
@@ -81,6 +82,7 @@ async function encodePieces(
     }));
     const command = encodeChunkArgs({
       sourcePath: job.sourcePath,
+      clock: clockOf(job),
       videoStreamIndex: job.info.video.index,
       frameRate: job.frameRate,
       originSeconds: job.originSeconds,
@@ -98,6 +100,10 @@ async function encodePieces(
     pieces.push(await checkPieces(job, renditions, { firstFrame, endFrame, gopFrames }));
   }
   return pieces;
+}
+
+function clockOf({ info }: EncodeJob): SourceClock {
+  return { firstSeconds: info.startSeconds, zeroSeconds: info.startSeconds };
 }
 
 async function checkPieces(
@@ -128,6 +134,7 @@ async function encodeSound(job: EncodeJob): Promise<string | null> {
   const command = encodeAudioArgs({
     sourcePath: job.sourcePath,
     audioStreamIndex: job.info.audio.index,
+    clock: clockOf(job),
     originSeconds: job.originSeconds,
     durationSeconds: job.frames / framesPerSecond(job.frameRate),
     outputPath,
