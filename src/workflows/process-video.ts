@@ -15,9 +15,7 @@ import type {
   Orphans,
   ProcessingActivities,
 } from '../activities/contracts.ts';
-import type { ErrorCode } from '../domain/errors.ts';
 import type { VideoId } from '../domain/ids.ts';
-import { parseProcessVideoInput, type ProcessVideoInput } from '../domain/process-video-input.ts';
 import type { Quality } from '../domain/video.ts';
 import {
   cleanUpPolicy,
@@ -30,6 +28,7 @@ import {
   undividedPolicy,
   wholeFilePolicy,
 } from './activity-policies.ts';
+import { claimOrCancel, readInput } from './begin-run.ts';
 import { codeOf, isOneOf, reportFailure, toRunFailure } from './failures.ts';
 import { SEARCH_ATTRIBUTES } from './messages.ts';
 import { runAll } from './run-all.ts';
@@ -287,35 +286,5 @@ class Run {
     const lines = [this.#title, '', ...this.#notes.map((note) => `- ${note}`)];
     if (stage !== undefined) lines.push(`- **${stage}** …`);
     setCurrentDetails(lines.join('\n'));
-  }
-}
-
-/** A cancel that comes before the claim is done must not leave a video behind that waits to be started again. */
-async function claimOrCancel(input: ProcessVideoInput): Promise<Claim> {
-  try {
-    return await database.claimVideo(input);
-  } catch (error) {
-    if (isCancellation(error)) {
-      await CancellationScope.nonCancellable(() =>
-        database.markCancelled({ videoId: input.videoId }),
-      );
-    } else {
-      tellFailure(codeOf(error));
-    }
-    throw error;
-  }
-}
-
-/** So that operators find every failed run by its code, also one that never got its video. */
-function tellFailure(code: ErrorCode | undefined): void {
-  upsertSearchAttributes([{ key: SEARCH_ATTRIBUTES.failure, value: code ?? 'internal-error' }]);
-}
-
-function readInput(rawInput: unknown): ProcessVideoInput {
-  try {
-    return parseProcessVideoInput(rawInput);
-  } catch (error) {
-    tellFailure('invalid-workflow-input');
-    throw toRunFailure(error);
   }
 }
