@@ -3,6 +3,7 @@ import { saveStream, type StreamFacts } from '../db/outputs.ts';
 import type { EncodingPlan } from '../domain/encoding-plan.ts';
 import { originalKey, outputKey } from '../domain/object-keys.ts';
 import { copyPiece } from '../domain/recipe.ts';
+import { promisesLength } from '../domain/source-facts.ts';
 import { copyToMp4Args } from '../media/ffmpeg-args.ts';
 import { verifyCopy } from '../media/verify.ts';
 import type { FinishedPiece } from '../db/pieces.ts';
@@ -57,7 +58,9 @@ async function makeCopy(deps: ActivityDeps, attempt: HeavyWork, plan: EncodingPl
       durationSeconds: plan.durationSeconds,
       hasAudio: plan.audio !== null,
       // How much of it is there, compress will find out.
-      mayEndEarly: run.settings.onTruncated === 'keep',
+      mayEndEarly:
+        run.settings.onTruncated === 'keep' ||
+        (run.mediaInfo !== null && !promisesLength(run.mediaInfo)),
     },
     attempt.probeLimits(),
   );
