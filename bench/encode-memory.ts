@@ -9,7 +9,7 @@ import { type EncodingPlan, planEncoding } from '../src/domain/encoding-plan.ts'
 import { AppError } from '../src/domain/errors.ts';
 import type { MediaInfo } from '../src/domain/media-info.ts';
 import type { RunSettings } from '../src/domain/run-settings.ts';
-import { encodeChunkArgs } from '../src/media/ffmpeg-args.ts';
+import { encodeChunkArgs } from '../src/media/encode-args.ts';
 import { createFfmpeg } from '../src/media/ffmpeg.ts';
 import { probeFile } from '../src/media/ffprobe.ts';
 import { type BenchSource, makeSources } from './make-sources.ts';
@@ -134,6 +134,8 @@ async function prepare(source: BenchSource, preset: string): Promise<Job> {
     timeoutSeconds: 600,
     maxDurationSeconds: 3600,
     thumbnailTimestamps: null,
+    onTruncated: 'fail',
+    decodeCheck: 'smallest',
     platformFaultPatienceSeconds: 0,
     lanes: LANES,
     threads: Math.max(1, Math.floor(availableParallelism() / LANES)),
@@ -159,6 +161,7 @@ async function encode(job: Job, chunk: Chunk | undefined, threads: EncodeThreads
   const most = Math.round((LONGEST_SECONDS * plan.frameRate.num) / plan.frameRate.den);
   outputs += 1;
   const command = encodeChunkArgs({
+    clock: { firstSeconds: plan.startSeconds, zeroSeconds: plan.startSeconds },
     sourcePath: source.path,
     videoStreamIndex: plan.video.streamIndex,
     frameRate: plan.frameRate,

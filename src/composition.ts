@@ -73,6 +73,7 @@ export async function composeWorker(config: Config): Promise<WorkerParts> {
     settings: {
       crf: config.videoCrf,
       preset: config.videoPreset,
+      onTruncated: config.onTruncated,
       timeoutSeconds: config.videoProcessingTimeoutSeconds,
       maxDurationSeconds: config.maxVideoDurationSeconds,
       platformFaultPatienceSeconds: config.platformFaultPatienceSeconds,

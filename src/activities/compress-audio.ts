@@ -24,6 +24,7 @@ export function compressAudio(
     const command = encodeAudioArgs({
       sourcePath: await fetchSource(deps, attempt),
       audioStreamIndex: plan.audio.streamIndex,
+      clock: { firstSeconds: plan.startSeconds, zeroSeconds: plan.startSeconds },
       originSeconds: plan.originSeconds,
       durationSeconds: plan.durationSeconds,
       outputPath,

@@ -3,17 +3,20 @@ import { findPieces } from '../db/pieces.ts';
 import type { Chunk } from '../domain/chunk-grid.ts';
 import { type EncodeThreads, estimateEncodeMemoryMb } from '../domain/encoding-memory.ts';
 import type { EncodingPlan } from '../domain/encoding-plan.ts';
-import { chunkPiece } from '../domain/recipe.ts';
+import { chunkPiece, indexedCopyPiece } from '../domain/recipe.ts';
 import type { RenditionPlan } from '../domain/rendition-ladder.ts';
-import { encodeChunkArgs } from '../media/encode-args.ts';
+import { type EncodeChunk, encodeChunkArgs } from '../media/encode-args.ts';
+import { COPIED_STREAM_INDEX } from '../media/index-source-args.ts';
 import { verifyChunk } from '../media/verify.ts';
 import { framesPerSecond } from '../domain/frame-rate.ts';
 import { AppError } from '../domain/errors.ts';
 import type { ChunkWork } from './contracts.ts';
 import type { ActivityDeps } from './deps.ts';
 import type { EncoderRequest } from './encoder-admission.ts';
+import { explainShortfall, framesOf } from './explain-shortfall.ts';
 import { doHeavyWork, type HeavySpec, type HeavyWork } from './heavy-work.ts';
 import {
+  fetchPiece,
   fetchSource,
   findSoundPieces,
   findUnjoined,
@@ -26,6 +29,7 @@ import {
  * Encodes those renditions of one chunk that the ledger does not have: one ffmpeg, one decode, scaled in a cascade.
  *
  * Each rendition is checked and entered by itself, so a retry makes only what is still missing.
+ * @throws `plan-changed` when the source turned out to be shorter, or not to be divided
  */
 export function compressChunk(deps: ActivityDeps, work: ChunkWork): Promise<{ text: string }> {
   const { videoId } = work;
@@ -45,12 +49,19 @@ export function compressChunk(deps: ActivityDeps, work: ChunkWork): Promise<{ te
       lowMemory: work.lowMemory,
     });
     try {
+      const picture = await fetchPicture(deps, attempt, plan);
       await encode(deps, attempt, {
         plan,
         chunk,
+        picture,
         renditions: missing,
         threads: room.threads,
         doneShare: done / plan.chunks.length,
+      }).catch(async (error: unknown) => {
+        if (!mayBeShort(error)) throw error;
+        const piece = { ...chunk, frames: framesOf(error) };
+        const sourcePath = plan.needsIndex ? await fetchSource(deps, attempt) : picture.sourcePath;
+        return explainShortfall(deps, attempt, { ...piece, plan, sourcePath, cause: error });
       });
     } finally {
       room.release();
@@ -97,10 +108,17 @@ function describeEncoder(
 interface ChunkEncode {
   readonly plan: EncodingPlan;
   readonly chunk: Chunk;
+  readonly picture: Picture;
   readonly renditions: readonly RenditionPlan[];
   readonly threads: EncodeThreads;
   /** Of all the encoding, 0 to 1. */
   readonly doneShare: number;
+}
+
+/** Where a source ends there is nothing to read, which the tool says in its own words. */
+function mayBeShort(error: unknown): error is AppError {
+  const codes: readonly string[] = ['chunk-frames-wrong', 'source-truncated', 'source-unreadable'];
+  return error instanceof AppError && codes.includes(error.code);
 }
 
 async function encode(deps: ActivityDeps, attempt: HeavyWork, work: ChunkEncode): Promise<void> {
@@ -110,8 +128,7 @@ async function encode(deps: ActivityDeps, attempt: HeavyWork, work: ChunkEncode)
     outputPath: path.join(attempt.folder, `${rendition.quality}.mp4`),
   }));
   const command = encodeChunkArgs({
-    sourcePath: await fetchSource(deps, attempt),
-    videoStreamIndex: plan.video.streamIndex,
+    ...work.picture,
     frameRate: plan.frameRate,
     originSeconds: plan.originSeconds,
     firstFrame: chunk.firstFrame,
@@ -145,6 +162,29 @@ async function encode(deps: ActivityDeps, attempt: HeavyWork, work: ChunkEncode)
     const piece = chunkPiece(plan, chunk, output, attempt.run.settings);
     await keepPiece(deps, attempt, { piece, path: output.outputPath, facts });
   }
+}
+
+type Picture = Pick<EncodeChunk, 'sourcePath' | 'videoStreamIndex' | 'clock'>;
+
+/** What chunks are made from: the source, or its copy. @throws `piece-missing` when that copy is not there */
+async function fetchPicture(
+  deps: ActivityDeps,
+  attempt: HeavyWork,
+  plan: EncodingPlan,
+): Promise<Picture> {
+  if (!plan.needsIndex) {
+    const sourcePath = await fetchSource(deps, attempt);
+    const clock = { firstSeconds: plan.startSeconds, zeroSeconds: plan.startSeconds };
+    return { sourcePath, videoStreamIndex: plan.video.streamIndex, clock };
+  }
+  const copy = indexedCopyPiece(plan);
+  const piece = (await findSoundPieces(deps, ownerOf(attempt.video), [copy])).get(copy.name);
+  if (piece === undefined) throw new AppError('piece-missing', { piece: copy.name });
+  return {
+    sourcePath: await fetchPiece(deps, attempt, piece, 'indexed.mkv'),
+    videoStreamIndex: COPIED_STREAM_INDEX,
+    clock: { firstSeconds: piece.facts.startSeconds ?? 0, zeroSeconds: 0 },
+  };
 }
 
 /** How many chunks are in the ledger already, by the smallest rendition's. */

@@ -41,6 +41,8 @@ export interface MissingChunk {
 }
 
 export interface MissingPieces {
+  /** The copy that missing chunks are to be made from. */
+  readonly indexedCopy: boolean;
   readonly chunks: readonly MissingChunk[];
   readonly audio: boolean;
 }
@@ -106,6 +108,7 @@ export interface ChunkWork extends VideoRef {
 /** Every ffmpeg: the queue `video-processing`, capped. */
 export interface ProcessingActivities {
   convert(input: VideoRef): Promise<{ readonly text: string }>;
+  indexSource(input: VideoRef): Promise<{ readonly text: string }>;
   compressChunk(input: ChunkWork): Promise<{ readonly text: string }>;
   compressAudio(input: VideoRef): Promise<{ readonly text: string }>;
   buildRendition(

@@ -1,5 +1,6 @@
 import type { Database } from '../db/database.ts';
 import type { DecodeCheck } from '../domain/run-settings.ts';
+import type { OnTruncated } from '../domain/video.ts';
 import type { Ffmpeg } from '../media/ffmpeg.ts';
 import type { ScratchRoot } from '../media/scratch.ts';
 import type { ToolLauncher } from '../media/tool-launcher.ts';
@@ -30,6 +31,7 @@ export interface ActivityDeps {
 export interface ServerSettings {
   readonly crf: number;
   readonly preset: string;
+  readonly onTruncated: OnTruncated;
   readonly timeoutSeconds: number;
   readonly maxDurationSeconds: number;
   readonly platformFaultPatienceSeconds: number;

@@ -38,6 +38,8 @@ export interface HeavyWork {
   /** Empty, private, removed afterwards. */
   readonly folder: string;
   readonly signal: AbortSignal;
+  /** How often the encoder was at fault with this piece, before this attempt. */
+  readonly encoderFaults: number;
   /** Runs one ffmpeg within what is left of the attempt's budget. */
   runFfmpeg(command: FfmpegCommand, output?: ToolOutput): Promise<FfmpegRun>;
   /** Limits for a look at a file: not counted, since a check that follows a long encode must not fail for it. */
@@ -130,7 +132,7 @@ async function begin(
 function createAttempt(
   deps: ActivityDeps,
   spec: HeavySpec,
-  begun: { run: Run; video: RunVideo; folder: string },
+  begun: { run: Run; video: RunVideo; counts: AttemptCounts; folder: string },
 ): HeavyWork {
   const { info, cancellationSignal: signal } = Context.current();
   const identity = currentRun();
@@ -174,6 +176,7 @@ function createAttempt(
     video: begun.video,
     folder: begun.folder,
     signal,
+    encoderFaults: begun.counts.encoderFaults,
     async runFfmpeg(command, output) {
       const startedAt = Date.now();
       try {

@@ -10,6 +10,7 @@ import type {
 import { convert } from './convert.ts';
 import { cancelActiveRun, deleteObjects, removeVideo } from './delete-video.ts';
 import type { ActivityDeps } from './deps.ts';
+import { indexSource } from './index-source.ts';
 import { listMissingChunks, listMissingRenditions } from './list-missing.ts';
 import { makeThumbnails } from './make-thumbnails.ts';
 import { probe } from './probe.ts';
@@ -54,6 +55,7 @@ export function createActivities(deps: ActivityDeps): Activities {
     intake: { probe: (input) => probe(deps, input) },
     processing: {
       convert: (input) => convert(deps, input),
+      indexSource: (input) => indexSource(deps, input),
       compressChunk: (input) => compressChunk(deps, input),
       compressAudio: (input) => compressAudio(deps, input),
       buildRendition: (input) => buildRendition(deps, input),

@@ -1,5 +1,5 @@
 import { listStreams } from '../db/outputs.ts';
-import { audioPiece, chunkPiece } from '../domain/recipe.ts';
+import { audioPiece, chunkPiece, indexedCopyPiece } from '../domain/recipe.ts';
 import type { Quality } from '../domain/video.ts';
 import type { MissingPieces, VideoRef } from './contracts.ts';
 import type { ActivityDeps } from './deps.ts';
@@ -17,7 +17,7 @@ export async function listMissingChunks(
   }));
   const plan = requirePlan(run);
   const renditions = await findUnjoined(deps, run, video);
-  if (renditions.length === 0) return { chunks: [], audio: false };
+  if (renditions.length === 0) return { indexedCopy: false, chunks: [], audio: false };
 
   const wanted = plan.chunks.flatMap((chunk) =>
     renditions.map((rendition) => ({
@@ -27,8 +27,10 @@ export async function listMissingChunks(
     })),
   );
   const audio = audioPiece(plan);
+  const copy = indexedCopyPiece(plan);
   const done = await findSoundPieces(deps, ownerOf(video), [
     audio,
+    copy,
     ...wanted.map(({ piece }) => piece),
   ]);
   const chunks = plan.chunks
@@ -40,7 +42,11 @@ export async function listMissingChunks(
         .map(({ rendition }) => rendition.quality),
     }))
     .filter(({ qualities }) => qualities.length > 0);
-  return { chunks, audio: plan.audio !== null && !done.has(audio.name) };
+  return {
+    indexedCopy: plan.needsIndex && chunks.length > 0 && !done.has(copy.name),
+    chunks,
+    audio: plan.audio !== null && !done.has(audio.name),
+  };
 }
 
 /** Entered together with the tallest rendition, or by convert. */

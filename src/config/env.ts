@@ -28,6 +28,7 @@ export interface Config {
   readonly videoCrf: number;
   readonly videoPreset: string;
   readonly decodeCheck: 'smallest' | 'all';
+  readonly onTruncated: 'fail' | 'keep';
   readonly maxUploadBytes: number;
   readonly maxVideoDurationSeconds: number;
   readonly workRetentionDays: number;
@@ -143,6 +144,7 @@ export function loadConfig(env: Environment = readEnvironment()): Config {
     videoCrf: values.VIDEO_CRF,
     videoPreset: values.VIDEO_PRESET,
     decodeCheck: values.DECODE_CHECK,
+    onTruncated: values.ON_TRUNCATED,
     maxUploadBytes: values.MAX_UPLOAD_BYTES,
     maxVideoDurationSeconds: values.MAX_VIDEO_DURATION_SECONDS,
     workRetentionDays: values.WORK_RETENTION_DAYS,

@@ -146,6 +146,11 @@ export const SETTINGS = {
     reason:
       'Packets, times and lengths are checked of all of them; decoding each one costs about a fifth of what encoding did.',
   }),
+  ON_TRUNCATED: setting(oneOf('fail', ['fail', 'keep']), {
+    description: 'What becomes of a video whose file ends before it says so.',
+    unit: '`fail`, or `keep` (what is there, with a warning)',
+    reason: 'Most are broken uploads, and whoever sent one wants to know.',
+  }),
   MAX_UPLOAD_BYTES: setting(integer(20 * 1024 ** 3, 1), {
     description: 'Largest file that is accepted.',
     unit: 'bytes',

@@ -90,14 +90,19 @@ export async function forgetPiece(em: EntityManager, piece: FinishedPiece): Prom
   await em.nativeDelete(Piece, { id: piece.id, objectKey: piece.objectKey });
 }
 
-/** Takes the pieces of some kinds out of the ledger; returns their object keys, which may have other owners still. */
+/**
+ * Takes the pieces of some kinds out of the ledger, those apart that a version is made of; returns their object keys, which may
+ * have other owners still.
+ */
 export async function removePieces(
   tx: EntityManager,
   videoId: VideoId,
   kinds: readonly PieceKind[],
 ): Promise<readonly string[]> {
   const rows = await tx.execute<{ object_key: string }[]>(
-    `delete from pieces where video_id = ? and kind = any(?) returning object_key`,
+    `delete from pieces where video_id = ? and kind = any(?)
+        and not exists (select 1 from video_streams where video_streams.object_key = pieces.object_key)
+     returning object_key`,
     [videoId, toPgArray(kinds)],
   );
   return rows.map((row) => row.object_key);

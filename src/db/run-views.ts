@@ -1,3 +1,4 @@
+import type { EncodingPlan } from '../domain/encoding-plan.ts';
 import type { Failure } from '../domain/failure.ts';
 import type { VideoId } from '../domain/ids.ts';
 import type { RunKind, RunState, Stage } from '../domain/video.ts';
@@ -13,11 +14,19 @@ export interface RunRecord {
   readonly stage: Stage;
   readonly progressPercent: number;
   readonly hasPlan: boolean;
+  /** Null until the source was probed. */
+  readonly plan: PlanRecord | null;
   readonly toolSeenAt: Date | null;
   readonly waitingFor: string | null;
   readonly failure: Failure | null;
   readonly startedAt: Date;
 }
+
+/** What viewers see of a plan: all but its grid. */
+export type PlanRecord = Pick<
+  EncodingPlan,
+  'conversion' | 'needsIndex' | 'renditions' | 'skipped' | 'estimate' | 'warnings'
+> & { readonly chunkCount: number };
 
 /** An active run and whose video it works on. */
 export interface QueueEntry {
@@ -41,9 +50,10 @@ export async function listActiveRuns(
   return rows.map((row) => ({ title: row.title, ownerId: row.owner_id, run: toRunRecord(row) }));
 }
 
-/** Plans and probes are large and nobody here reads them: they are left out. */
+/** Probes and the grids of plans are large and nobody here reads them: they are left out. */
 const RUN_COLUMNS =
   'r.video_id, r.workflow_id, r.run_id, r.kind, r.state, r.stage, r.progress_percent, r.plan is not null as has_plan, ' +
+  `r.plan - 'chunks' as plan, jsonb_array_length(r.plan -> 'chunks') as chunk_count, ` +
   'r.tool_seen_at, r.waiting_for, r.failure, r.started_at';
 
 interface RunRow {
@@ -55,6 +65,8 @@ interface RunRow {
   readonly stage: Stage;
   readonly progress_percent: number;
   readonly has_plan: boolean;
+  readonly plan: Omit<PlanRecord, 'chunkCount'> | null;
+  readonly chunk_count: number | null;
   readonly tool_seen_at: string | Date | null;
   readonly waiting_for: string | null;
   readonly failure: Failure | null;
@@ -85,6 +97,7 @@ function toRunRecord(row: RunRow): RunRecord {
     stage: row.stage,
     progressPercent: row.progress_percent,
     hasPlan: row.has_plan,
+    plan: row.plan === null ? null : { ...row.plan, chunkCount: row.chunk_count ?? 0 },
     toolSeenAt: row.tool_seen_at === null ? null : new Date(row.tool_seen_at),
     waitingFor: row.waiting_for,
     failure: row.failure,

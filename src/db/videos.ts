@@ -1,5 +1,5 @@
 import type { FilterQuery } from '@mikro-orm/core';
-import type { PlanWarning } from '../domain/encoding-plan.ts';
+import type { PlanWarning } from '../domain/plan-warnings.ts';
 import type { Failure } from '../domain/failure.ts';
 import type { UserId, VideoId } from '../domain/ids.ts';
 import type { SkippedRendition } from '../domain/rendition-ladder.ts';

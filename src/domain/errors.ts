@@ -119,6 +119,7 @@ export const ERRORS = {
   'encoder-stalled': encoder('The encoder made no progress'),
   'encoder-out-of-memory': encoder('The encoder was killed, most likely for want of memory'),
   'output-check-failed': encoder('An encoded file did not pass its check'),
+  'chunk-frames-wrong': encoder('A piece has another number of frames than planned'),
   'worker-lost': {
     ...encoder('The work was started again and again without an end'),
     retry: 'never',
@@ -132,6 +133,7 @@ export const ERRORS = {
   // Runs
   'invalid-workflow-input': caller(422, 'The input of the run is not valid'),
   'piece-missing': conflict('A finished piece of the work is no longer there'),
+  'plan-changed': conflict('The plan of the run was changed'),
   'run-lost': platform(500, 'The run ended without a result'),
   cancelled: { fault: 'cancelled', retry: 'never', status: 409, title: 'The run was cancelled' },
   // Platform

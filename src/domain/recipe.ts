@@ -18,7 +18,7 @@ const PACKAGING = 'package=hybrid/1';
 
 export interface Piece {
   readonly kind: PieceKind;
-  /** Unique among the pieces of one video: `chunk/0/720p`, `audio`, `rendition/720p`, `copy`, `thumbnail/2`. */
+  /** Unique among the pieces of one video: `chunk/0/720p`, `audio`, `rendition/720p`, `copy`, `indexed-copy`, `thumbnail/2`. */
   readonly name: string;
   readonly recipe: string;
 }
@@ -27,6 +27,12 @@ type RecipeSettings = Pick<RunSettings, 'preset'>;
 
 export function copyPiece(plan: EncodingPlan): Piece {
   return { kind: 'copy', name: 'copy', recipe: join([source(plan), audio(plan)]) };
+}
+
+/** The picture alone, in a container with an index. */
+export function indexedCopyPiece(plan: EncodingPlan): Piece {
+  const recipe = join([`video=${plan.video.streamIndex} container=matroska`]);
+  return { kind: 'copy', name: 'indexed-copy', recipe };
 }
 
 export function chunkPiece(
@@ -97,8 +103,9 @@ function picture(plan: EncodingPlan, rendition: RenditionPlan, settings: RecipeS
   const rate = rendition.rateControl;
   const spend = rate.kind === 'abr' ? `abr=${rate.bitrateBps}` : `crf=${rate.crf}`;
   const filters = `${plan.video.interlaced ? ' bwdif' : ''}${plan.video.toneMap ? ' tonemap' : ''} matrix=${plan.video.colorMatrix}`;
+  const from = plan.needsIndex ? ' from=indexed-copy' : '';
   return (
-    `${source(plan)}${filters} size=${rendition.widthPx}x${rendition.heightPx} fps=${plan.frameRate.num}/${plan.frameRate.den} ` +
+    `${source(plan)}${from}${filters} size=${rendition.widthPx}x${rendition.heightPx} fps=${plan.frameRate.num}/${plan.frameRate.den} ` +
     `gop=${plan.gopFrames} preset=${settings.preset} ${spend} maxrate=${rate.maxrateBps} bufsize=${rate.bufsizeBps}`
   );
 }

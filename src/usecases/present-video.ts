@@ -1,5 +1,5 @@
 import type { StreamRecord } from '../db/published.ts';
-import type { RunRecord } from '../db/run-views.ts';
+import type { PlanRecord, RunRecord } from '../db/run-views.ts';
 import type { VideoFacts } from '../db/video-facts.ts';
 import type { VideoRecord } from '../db/videos.ts';
 import type { Failure } from '../domain/failure.ts';
@@ -49,6 +49,7 @@ export function presentVideo({ video, streams, thumbnails, run }: VideoFacts, no
     frameRate: video.frameRate,
     streams: presentStreams(video.id, streams),
     skipped: video.skipped,
+    plan: presentPlan(run?.plan ?? null),
     compressedUrl: isCompressed ? streamUrl(video.id, 'compressed') : null,
     hlsUrl: isPackaged ? `/videos/${video.id}/hls/master.m3u8` : null,
     dashUrl: isPackaged ? `/videos/${video.id}/dash/manifest.mpd` : null,
@@ -112,6 +113,26 @@ function presentStreams(videoId: VideoId, streams: readonly StreamRecord[]) {
       },
     ];
   });
+}
+
+/** What the newest run makes of the source, and what that is estimated to cost. */
+function presentPlan(plan: PlanRecord | null) {
+  if (plan === null) return null;
+  const { conversion, renditions, skipped, estimate, warnings } = plan;
+  return {
+    conversion,
+    renditions: renditions.map(({ quality, widthPx, heightPx }) => ({
+      quality,
+      widthPx,
+      heightPx,
+    })),
+    skipped,
+    pieces: plan.chunkCount,
+    indexedCopy: plan.needsIndex,
+    estimatedCpuSeconds: estimate.cpuSeconds,
+    estimatedStoredBytes: estimate.storedBytes,
+    warnings,
+  };
 }
 
 function presentRun(run: RunRecord) {

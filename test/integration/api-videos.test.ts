@@ -18,6 +18,20 @@ beforeEach(async () => {
 });
 afterAll(() => api.close());
 
+/** The part of a plan that is shown, and two chunks of its grid. */
+const PLAN = {
+  conversion: 'none',
+  needsIndex: false,
+  renditions: [{ quality: '240p', widthPx: 426, heightPx: 240, rateControl: {} }],
+  skipped: [{ quality: '360p', reason: 'taller-than-source' }],
+  estimate: { cpuSeconds: 12, storedBytes: 3456 },
+  warnings: [],
+  chunks: [
+    { index: 0, firstFrame: 0, endFrame: 50 },
+    { index: 1, firstFrame: 50, endFrame: 99 },
+  ],
+};
+
 interface RunChanges {
   readonly state?: string;
   readonly stage?: string;
@@ -38,7 +52,7 @@ async function addRun(videoId: VideoId, changes: RunChanges = {}): Promise<strin
       `process-video-${videoId}`,
       runId,
       changes.state ?? 'active',
-      changes.plan === undefined ? '{}' : changes.plan,
+      changes.plan === undefined ? JSON.stringify(PLAN) : changes.plan,
       changes.stage ?? 'compress',
       changes.progressPercent ?? 0,
       changes.toolSeenAt ?? null,
@@ -129,6 +143,7 @@ describe('GET /videos/:id', () => {
           url: `/videos/stream/${id}/240p/`,
         },
       ],
+      plan: expect.objectContaining({ conversion: 'none', pieces: 2 }),
       skipped: [{ quality: '1080p', reason: 'taller-than-source' }],
       compressedUrl: `/videos/stream/${id}/compressed/`,
       hlsUrl: null,
@@ -165,9 +180,27 @@ describe('GET /videos/:id', () => {
     });
   });
 
+  it('tells the plan of the newest run, the number of its chunks instead of all of them', async () => {
+    const id = await api.addVideo(owner);
+    await addRun(id);
+    const { body } = await api.ask('GET', `/videos/${id}`, { as: owner });
+    expect(body).toMatchObject({
+      plan: {
+        conversion: 'none',
+        renditions: [{ quality: '240p', widthPx: 426, heightPx: 240 }],
+        pieces: 2,
+        indexedCopy: false,
+        estimatedCpuSeconds: 12,
+        estimatedStoredBytes: 3456,
+      },
+    });
+    expect(JSON.stringify(body)).not.toContain('firstFrame');
+  });
+
   it('answers as the description says', async () => {
     const id = await api.addVideo(owner);
     await publish(id);
+    await addRun(id);
     const { body } = await api.ask('GET', `/videos/${id}`, { as: owner });
     expect(videoSchema.strict().parse(body)).toEqual(body);
   });

@@ -7,6 +7,7 @@ import {
   encodeAudioArgs,
   encodeChunkArgs,
   type EncodeRendition,
+  type SourceClock,
 } from '../../src/media/encode-args.ts';
 import type { Ffmpeg } from '../../src/media/ffmpeg.ts';
 import type { InspectTools } from '../../src/media/inspect-output.ts';
@@ -92,6 +93,7 @@ async function encodePieces(
     }));
     const command = encodeChunkArgs({
       sourcePath: job.sourcePath,
+      clock: clockOf(job),
       videoStreamIndex: job.info.video.index,
       frameRate: job.frameRate,
       originSeconds: job.originSeconds,
@@ -108,6 +110,10 @@ async function encodePieces(
     pieces.push(await checkPieces(job, renditions, { firstFrame, endFrame, gopFrames }));
   }
   return pieces;
+}
+
+function clockOf({ info }: EncodeJob): SourceClock {
+  return { firstSeconds: info.startSeconds, zeroSeconds: info.startSeconds };
 }
 
 async function checkPieces(
@@ -139,6 +145,7 @@ async function encodeSound(job: EncodeJob): Promise<string | null> {
   const command = encodeAudioArgs({
     sourcePath: job.sourcePath,
     audioStreamIndex: job.info.audio.index,
+    clock: clockOf(job),
     originSeconds: job.originSeconds,
     durationSeconds,
     outputPath,

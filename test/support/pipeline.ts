@@ -70,6 +70,7 @@ export interface PipelineOptions {
 export const TEST_SETTINGS: ServerSettings = {
   crf: 28,
   preset: 'ultrafast',
+  onTruncated: 'fail',
   timeoutSeconds: 120,
   maxDurationSeconds: 3600,
   platformFaultPatienceSeconds: 3600,

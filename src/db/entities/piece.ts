@@ -8,6 +8,8 @@ import { VideoRun } from './video-run.ts';
 export interface PieceFacts {
   readonly frames?: number;
   readonly durationSeconds?: number;
+  /** Of an indexed copy: where it begins on its own clock. */
+  readonly startSeconds?: number;
   readonly bitrateBps?: number;
   readonly codecs?: string;
   readonly parameterSets?: string;

@@ -1,5 +1,5 @@
 import { defineEntity, p } from '@mikro-orm/core';
-import type { PlanWarning } from '../../domain/encoding-plan.ts';
+import type { PlanWarning } from '../../domain/plan-warnings.ts';
 import type { Failure } from '../../domain/failure.ts';
 import type { SkippedRendition } from '../../domain/rendition-ladder.ts';
 import { PRIORITIES, PROFILES, VIDEO_STATES, VISIBILITIES } from '../../domain/video.ts';

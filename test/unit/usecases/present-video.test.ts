@@ -79,6 +79,31 @@ describe('presentVideo', () => {
     },
   );
 
+  it('tells what the newest run makes of the source, without its grid', () => {
+    const size = { widthPx: 426, heightPx: 240 };
+    const rateControl = { kind: 'abr', bitrateBps: 1, maxrateBps: 2, bufsizeBps: 3 } as const;
+    const plan: RunRecord['plan'] = {
+      conversion: 'copy',
+      needsIndex: true,
+      renditions: [{ quality: '240p', ...size, rateControl }],
+      skipped: [{ quality: '360p', reason: 'taller-than-source' }],
+      estimate: { cpuSeconds: 12, storedBytes: 3456 },
+      warnings: [{ code: 'hdr-tone-mapped', detail: 'HDR' }],
+      chunkCount: 6,
+    };
+    expect(presentVideo(facts(run({ plan })), NOW).plan).toEqual({
+      conversion: 'copy',
+      renditions: [{ quality: '240p', ...size }],
+      skipped: [{ quality: '360p', reason: 'taller-than-source' }],
+      pieces: 6,
+      indexedCopy: true,
+      estimatedCpuSeconds: 12,
+      estimatedStoredBytes: 3456,
+      warnings: [{ code: 'hdr-tone-mapped', detail: 'HDR' }],
+    });
+    expect(presentVideo(facts(run({})), NOW).plan).toBeNull();
+  });
+
   it('promises no end while a run waits', () => {
     const waiting = run({
       stage: 'compress',
@@ -141,6 +166,7 @@ function run(changes: Partial<RunRecord>): RunRecord {
     stage: 'probe',
     progressPercent: 0,
     hasPlan: false,
+    plan: null,
     toolSeenAt: null,
     waitingFor: null,
     failure: null,
