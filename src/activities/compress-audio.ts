@@ -29,7 +29,7 @@ export function compressAudio(
       durationSeconds: plan.durationSeconds,
       outputPath,
     });
-    await attempt.runFfmpeg(command);
+    await attempt.runFfmpeg(command, { durationSeconds: plan.durationSeconds });
     const { size } = await stat(outputPath);
     if (size === 0)
       throw new AppError('output-check-failed', { detail: 'The encoded sound is empty.' });

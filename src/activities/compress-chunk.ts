@@ -1,5 +1,4 @@
 import path from 'node:path';
-import { findPieces } from '../db/pieces.ts';
 import type { Chunk } from '../domain/chunk-grid.ts';
 import type { EncodingPlan } from '../domain/encoding-plan.ts';
 import { chunkPiece } from '../domain/recipe.ts';
@@ -28,7 +27,13 @@ import {
 export function compressChunk(deps: ActivityDeps, work: ChunkWork): Promise<{ text: string }> {
   const { videoId } = work;
   const piece = `chunk/${work.chunk}`;
-  const spec: HeavySpec = { videoId, stage: 'compress', piece, onProcessingQueue: true };
+  const spec: HeavySpec = {
+    videoId,
+    stage: 'compress',
+    piece,
+    chunk: work.chunk,
+    onProcessingQueue: true,
+  };
   return doHeavyWork(deps, spec, async (attempt) => {
     const plan = requirePlan(attempt.run);
     const chunk = plan.chunks[work.chunk];
@@ -83,8 +88,7 @@ async function encode(
     threads: work.threads,
   });
   const durationSeconds = (chunk.endFrame - chunk.firstFrame) / framesPerSecond(plan.frameRate);
-  const share = { from: await doneShare(deps, attempt, plan), of: 1 / plan.chunks.length };
-  await attempt.runFfmpeg(command, { durationSeconds, share });
+  await attempt.runFfmpeg(command, { durationSeconds });
 
   for (const output of outputs) {
     const facts = await verifyChunk(
@@ -103,17 +107,4 @@ async function encode(
     const piece = chunkPiece(plan, chunk, output, attempt.run.settings);
     await keepPiece(deps, attempt, { piece, path: output.outputPath, facts });
   }
-}
-
-/** How much of the encoding is in the ledger already, by the smallest rendition's chunks. */
-async function doneShare(
-  deps: ActivityDeps,
-  { run, video }: HeavyWork,
-  plan: EncodingPlan,
-): Promise<number> {
-  const rendition = plan.renditions.at(-1);
-  if (rendition === undefined) return 0;
-  const pieces = plan.chunks.map((chunk) => chunkPiece(plan, chunk, rendition, run.settings));
-  const done = await deps.database.run((em) => findPieces(em, ownerOf(video), pieces));
-  return done.size / plan.chunks.length;
 }

@@ -1,5 +1,6 @@
 import type { Failure } from '../domain/failure.ts';
 import type { VideoId } from '../domain/ids.ts';
+import type { Pace } from '../domain/progress.ts';
 import type { RunKind, RunState, Stage } from '../domain/video.ts';
 import type { EntityManager } from './orm.ts';
 
@@ -12,6 +13,7 @@ export interface RunRecord {
   readonly state: RunState;
   readonly stage: Stage;
   readonly progressPercent: number;
+  readonly pace: Pace;
   readonly hasPlan: boolean;
   readonly toolSeenAt: Date | null;
   readonly waitingFor: string | null;
@@ -43,8 +45,8 @@ export async function listActiveRuns(
 
 /** Plans and probes are large and nobody here reads them: they are left out. */
 const RUN_COLUMNS =
-  'r.video_id, r.workflow_id, r.run_id, r.kind, r.state, r.stage, r.progress_percent, r.plan is not null as has_plan, ' +
-  'r.tool_seen_at, r.waiting_for, r.failure, r.started_at';
+  'r.video_id, r.workflow_id, r.run_id, r.kind, r.state, r.stage, r.progress_percent, r.done_percent, r.start_percent, ' +
+  'r.worked_seconds, r.plan is not null as has_plan, r.tool_seen_at, r.waiting_for, r.failure, r.started_at';
 
 interface RunRow {
   readonly video_id: number;
@@ -54,6 +56,9 @@ interface RunRow {
   readonly state: RunState;
   readonly stage: Stage;
   readonly progress_percent: number;
+  readonly done_percent: number;
+  readonly start_percent: number | null;
+  readonly worked_seconds: number;
   readonly has_plan: boolean;
   readonly tool_seen_at: string | Date | null;
   readonly waiting_for: string | null;
@@ -84,6 +89,11 @@ function toRunRecord(row: RunRow): RunRecord {
     state: row.state,
     stage: row.stage,
     progressPercent: row.progress_percent,
+    pace: {
+      donePercent: row.done_percent,
+      startPercent: row.start_percent,
+      workedSeconds: row.worked_seconds,
+    },
     hasPlan: row.has_plan,
     toolSeenAt: row.tool_seen_at === null ? null : new Date(row.tool_seen_at),
     waitingFor: row.waiting_for,
