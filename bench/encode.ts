@@ -14,7 +14,7 @@ import {
   judgeWall,
   reportCost,
 } from './encode/parts.ts';
-import { runProduct, startProduct, stopProducts } from './encode/product.ts';
+import { describeAccounting, runProduct, startProduct, stopProducts } from './encode/product.ts';
 import { hasMissed, renderTable, type Row } from './encode/report.ts';
 import { type Design, runRounds } from './encode/rounds.ts';
 import { runFfmpeg } from './encode/run-tool.ts';
@@ -45,16 +45,20 @@ async function main(options: BenchOptions): Promise<readonly Row[]> {
   print(`${cpus()[0]?.model ?? 'unknown CPU'}, ${availableParallelism()} cores`);
   print(((await runFfmpeg(['-version'])).stdout.split('\n')[0] ?? '').trim());
   print(describeEncoder(short));
-  print('d is the whole stack: API, worker, PostgreSQL and Temporal, as `npm start` runs it\n');
+  print('d is the whole stack: API, worker, PostgreSQL and Temporal, as `npm start` runs it');
+  print(`${describeAccounting()}\n`);
 
   const folder = path.join(BENCH, `run-${process.pid}`);
   mkdirSync(folder);
   try {
-    if (options.timeline) await showTimeline(short);
+    if (options.timeline) await showTimeline(short, folder);
     const onShort = await measureShort(short, path.join(folder, 'short'), options);
     const needsLong = (['wall3', 'eta', 'kill'] as const).some((part) => options.parts.has(part));
     if (!needsLong) return onShort;
-    return [...onShort, ...(await measureLong(await clips.long(), path.join(folder, 'long'), options))];
+    return [
+      ...onShort,
+      ...(await measureLong(await clips.long(), path.join(folder, 'long'), options)),
+    ];
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
@@ -98,14 +102,15 @@ async function measureLong(
     if (parts.has('eta')) rows.push(...judgeEtas(found.flatMap(({ product }) => product ?? [])));
   }
   if (parts.has('kill')) {
-    await using product = await startProduct();
+    mkdirSync(folder, { recursive: true });
+    await using product = await startProduct(folder);
     rows.push(...(await judgeKill(product, clip)));
   }
   return rows;
 }
 
-async function showTimeline(clip: Clip): Promise<void> {
-  await using product = await startProduct();
+async function showTimeline(clip: Clip, folder: string): Promise<void> {
+  await using product = await startProduct(folder);
   print(await renderTimeline(product, await runProduct(product, clip.file)));
 }
 

@@ -20,6 +20,13 @@ interface StepLine {
   readonly time: number;
 }
 
+interface LogLine {
+  readonly msg: string;
+  readonly step?: string;
+  readonly videoId?: number;
+  readonly time: string;
+}
+
 /** Kills the worker when the run is at a random point between 5 and 90 %, and reads in its log what was made twice. */
 export async function killOnce(product: Product, file: string): Promise<KillOutcome> {
   const { id } = await product.upload(file);
@@ -53,14 +60,14 @@ function isStart({ msg }: StepLine): boolean {
   return msg === 'step started';
 }
 
-/** Steps are told as JSON, one line each. */
-function readSteps(log: string, videoId: number): readonly StepLine[] {
+/** Steps are told as JSON, one line each; a line that a kill cut off is none. */
+export function readSteps(log: string, videoId: number): readonly StepLine[] {
   return log.split('\n').flatMap((line) => {
-    if (!line.startsWith('{') || !line.includes('"step ')) return [];
-    const entry = JSON.parse(line) as { msg: string; step?: string; videoId?: number; time: string };
+    if (!line.startsWith('{') || !line.endsWith('}') || !line.includes('"step ')) return [];
+    const entry = JSON.parse(line) as LogLine;
     if (entry.videoId !== videoId || entry.step === undefined) return [];
     const { msg, step } = entry;
     if (msg !== 'step started' && msg !== 'step ended') return [];
-    return [{ msg, step, time: Date.parse(entry.time) || Number(entry.time) }];
+    return [{ msg, step, time: new Date(entry.time).getTime() }];
   });
 }

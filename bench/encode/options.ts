@@ -21,7 +21,7 @@ export const USAGE = `npm run bench:encode -- [--only ${PARTS.join(',')}] [--rou
 /** @throws UsageError */
 export function readOptions(args: readonly string[]): BenchOptions {
   const values = parse(args);
-  const wanted = values.only?.split(',') ?? (values.timeline ? [] : PARTS);
+  const wanted: readonly string[] = values.only?.split(',') ?? (values.timeline ? [] : PARTS);
   const unknown = wanted.find((part) => !(PARTS as readonly string[]).includes(part));
   if (unknown !== undefined) throw new UsageError(`There is no part “${unknown}”.\n${USAGE}`);
   return {

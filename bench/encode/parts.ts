@@ -75,7 +75,11 @@ export async function judgeQuality(clip: Clip, folder: string): Promise<readonly
   const bounds = { better: 'larger', digits: 4, note } as const;
   const settings = new Set(Object.values(files).map(readX264Settings));
   return [
-    judge(`SSIM of ${tallest.quality}, d − b`, ssim.d - ssim.b, { ...bounds, must: -0.001, aim: 0 }),
+    judge(`SSIM of ${tallest.quality}, d − b`, ssim.d - ssim.b, {
+      ...bounds,
+      must: -0.001,
+      aim: 0,
+    }),
     judge(`SSIM of ${tallest.quality}, d − a`, ssim.d - ssim.a, { ...bounds, must: 0.005 }),
     {
       measure: 'x264 as set in the files of a, b, d',
@@ -132,7 +136,11 @@ export async function judgeKill(product: Product, clip: Clip): Promise<readonly 
       must: inFlight.length,
       note: `${repeated.join(', ')}; in flight ${inFlight.join(', ')}; paused ${pauseSeconds.toFixed(1)} s`,
     }),
-    judge('finished pieces made twice', twice.length, { ...bounds, must: 0, note: twice.join(', ') }),
+    judge('finished pieces made twice', twice.length, {
+      ...bounds,
+      must: 0,
+      note: twice.join(', '),
+    }),
   ];
 }
 

@@ -5,8 +5,10 @@ import { isTerminal } from '../../src/domain/video.ts';
 import { readIdentity } from '../../src/stack/process-identity.mjs';
 import type { VideoView } from '../../src/usecases/present-video.ts';
 import { type RunningStack, startStack } from '../../test/support/stack.ts';
+import { openCpuGroup } from './cgroup.ts';
 import { ENCODER } from './clips.ts';
 import { type ProcessCpu, readProcessCpu, subtractCpu } from './process-cpu.ts';
+import { runFfmpeg } from './run-tool.ts';
 
 /** The product as `npm start` runs it: API, worker, PostgreSQL and Temporal of its own, on an empty data folder. */
 export interface Product extends AsyncDisposable {
@@ -14,7 +16,7 @@ export interface Product extends AsyncDisposable {
   upload(file: string): Promise<VideoView>;
   /** Asks again and again until it has ended. @throws when it does not end as `completed` */
   follow(id: number, onLook?: (video: VideoView) => Promise<void> | void): Promise<VideoView>;
-  /** What the worker itself and its tools have used so far. */
+  /** What the worker itself (`own`) and its tools have used so far; only differences mean something. */
   workerCpu(): ProcessCpu;
   pidOf(part: 'worker' | 'api'): number;
   streamFile(id: number, quality: string): string;
@@ -43,14 +45,39 @@ const MOST_SECONDS = 3600;
 
 const running = new Set<RunningStack>();
 
+/**
+ * Who counts the tools' CPU time. Bubblewrap ends without waiting for what it started, so that a parent's account of its children
+ * lacks them; where no control group can be had, the tools run without the sandbox.
+ */
+export function describeAccounting(): string {
+  const group = openCpuGroup(`steadyreel-bench-${process.pid}-try`);
+  group?.remove();
+  return group === undefined
+    ? 'CPU time of d from the worker’s children, without the sandbox: no control group can be made here'
+    : 'CPU time of d from a control group, tools in the sandbox as the product chooses it';
+}
+
 /** Ends what runs, when the benchmark is stopped in the middle. */
 export async function stopProducts(): Promise<void> {
   await Promise.all([...running].map((stack) => stack.stop()));
 }
 
-export async function startProduct(): Promise<Product> {
+/** Starts an empty one and warms it up by a clip of one second, since a server that runs all the time is warm. */
+export async function startProduct(folder: string): Promise<Product> {
+  const product = await startEmpty();
+  const warmUp = path.join(folder, 'warm-up.mp4');
+  await runFfmpeg(['-f', 'lavfi', '-i', 'testsrc2=s=320x240:d=1', '-c:v', 'mpeg4', warmUp]);
+  await product.follow((await product.upload(warmUp)).id);
+  return product;
+}
+
+async function startEmpty(): Promise<Product> {
   const settings = { VIDEO_PRESET: ENCODER.preset, VIDEO_CRF: String(ENCODER.crf) };
-  const stack = await startStack({ ...settings, LOG_LEVEL: 'info' }, { ownServers: true });
+  const group = openCpuGroup(`steadyreel-bench-${process.pid}`);
+  const stack = await startStack(
+    { ...settings, LOG_LEVEL: 'info', ...(group === undefined && { SANDBOX: 'off' }) },
+    { ownServers: true },
+  );
   running.add(stack);
   const headers = { authorization: `Bearer ${stack.apiKey}` };
 
@@ -65,10 +92,14 @@ export async function startProduct(): Promise<Product> {
     return identity.pid;
   };
 
+  group?.add(pidOf('worker'));
   return {
     stack,
     pidOf,
-    workerCpu: () => readProcessCpu(pidOf('worker')),
+    workerCpu() {
+      const { own, children } = readProcessCpu(pidOf('worker'));
+      return { own, children: group === undefined ? children : group.readSeconds() - own };
+    },
     async upload(file) {
       const form = new FormData();
       form.set('video', await openAsBlob(file), path.basename(file));
@@ -92,6 +123,7 @@ export async function startProduct(): Promise<Product> {
     async [Symbol.asyncDispose]() {
       await stack.stop();
       running.delete(stack);
+      group?.remove();
     },
   };
 }
@@ -105,7 +137,13 @@ export async function runProduct(product: Product, file: string): Promise<Produc
     samples.push({ atMs: Date.now(), percent: progressPercent, etaSeconds });
   });
   const cpu = subtractCpu(product.workerCpu(), before);
-  return { id, wallSeconds: endMs(video) / 1000 - Date.parse(video.createdAt) / 1000, cpu, samples, video };
+  return {
+    id,
+    wallSeconds: endMs(video) / 1000 - Date.parse(video.createdAt) / 1000,
+    cpu,
+    samples,
+    video,
+  };
 }
 
 /** When a video was published. */

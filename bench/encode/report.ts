@@ -27,7 +27,8 @@ export function judge(
 ): Row {
   const { better, must, aim, digits = 2, note } = bounds;
   const sign = better === 'smaller' ? '≤' : '≥';
-  const reaches = (bound: number): boolean => (better === 'smaller' ? value <= bound : value >= bound);
+  const reaches = (bound: number): boolean =>
+    better === 'smaller' ? value <= bound : value >= bound;
   const met = aim !== undefined && reaches(aim) ? 'aim' : 'must';
   return {
     measure,

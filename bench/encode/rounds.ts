@@ -3,7 +3,7 @@ import path from 'node:path';
 import type { Clip } from './clips.ts';
 import { floor, naiveChain, oneDecode, rawBytes, rawInputs, renditionFile } from './designs.ts';
 import { type ProductRun, runProduct, startProduct } from './product.ts';
-import { type Cost, runAll, runFfmpeg } from './run-tool.ts';
+import { type Cost, runAll } from './run-tool.ts';
 
 /** The designs of the comparison; see docs/benchmarks.md. */
 export type Design = 'a' | 'b' | 'c' | 'd';
@@ -38,7 +38,8 @@ export async function runRounds(
     rounds.push({ costs, product });
   }
   if (designs.has('c')) {
-    for (const { quality } of clip.plan.renditions) rmSync(path.join(folderOf('c'), `${quality}.yuv`));
+    for (const { quality } of clip.plan.renditions)
+      rmSync(path.join(folderOf('c'), `${quality}.yuv`));
   }
   return rounds;
 }
@@ -54,12 +55,9 @@ export function costOf({ cpu, wallSeconds }: ProductRun): Cost {
   return { cpuSeconds: cpu.own + cpu.children, wallSeconds };
 }
 
-/** A product of its own for each round; a clip of one second first, since a server that runs all the time is warm. */
+/** A product of its own for each round. */
 async function runInProduct(clip: Clip, folder: string): Promise<ProductRun> {
-  await using product = await startProduct();
-  const warmUp = path.join(folder, 'warm-up.mp4');
-  await runFfmpeg(['-f', 'lavfi', '-i', 'testsrc2=s=320x240:d=1', '-c:v', 'mpeg4', warmUp]);
-  await product.follow((await product.upload(warmUp)).id);
+  await using product = await startProduct(folder);
   const run = await runProduct(product, clip.file);
   for (const rendition of clip.plan.renditions) {
     copyFileSync(product.streamFile(run.id, rendition.quality), renditionFile(folder, rendition));
@@ -71,6 +69,8 @@ async function makeRawInputs(clip: Clip, folder: string): Promise<void> {
   const { bavail, bsize } = statfsSync(folder);
   const neededBytes = rawBytes(clip) * 1.2;
   if (bavail * bsize < neededBytes)
-    throw new Error(`${folder} has no room for ${(neededBytes / 1e9).toFixed(1)} GB of raw pictures`);
+    throw new Error(
+      `${folder} has no room for ${(neededBytes / 1e9).toFixed(1)} GB of raw pictures`,
+    );
   await runAll(rawInputs(clip, folder));
 }

@@ -44,7 +44,9 @@ export async function enterSteps(
        fraction = case when excluded.fraction = 1 then 1 else known.fraction end`,
     [
       videoRunId,
-      JSON.stringify(steps.map(({ name, weight, isDone = false }) => ({ name, weight, done: isDone }))),
+      JSON.stringify(
+        steps.map(({ name, weight, isDone = false }) => ({ name, weight, done: isDone })),
+      ),
     ],
     'run',
   );

@@ -41,7 +41,10 @@ export function weighSteps(
 ): readonly StepWeight[] {
   const seconds = new Map<string, number>([
     ['probe', PROBE_SECONDS],
-    ['copy', STEP_SECONDS + (plan.conversion === 'copy' ? plan.durationSeconds * COPY_PER_SECOND : 0)],
+    [
+      'copy',
+      STEP_SECONDS + (plan.conversion === 'copy' ? plan.durationSeconds * COPY_PER_SECOND : 0),
+    ],
   ]);
   const lanes = Math.max(1, settings.lanes);
   const abreast = Math.min(lanes, plan.chunks.length);

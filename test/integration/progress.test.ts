@@ -36,8 +36,20 @@ describe('progress of a run', () => {
   const look = (id: VideoId): Promise<VideoView> =>
     getVideo({ database: pipeline.deps.database, now: () => new Date() }, viewer, id);
 
+  /** What the running steps told Temporal last. */
+  const readHeartbeats = async (id: VideoId): Promise<readonly unknown[]> => {
+    const { raw } = await pipeline.client.workflow.getHandle(`process-video-${id}`).describe();
+    return (raw.pendingActivities ?? []).flatMap(({ heartbeatDetails }) =>
+      (heartbeatDetails?.payloads ?? []).map(({ data }) =>
+        JSON.parse(Buffer.from(data ?? []).toString()),
+      ),
+    );
+  };
+
   const readRun = async (id: VideoId) =>
-    (await pipeline.db.sql('select * from video_runs where video_id = $1 order by id desc', [id]))[0];
+    (
+      await pipeline.db.sql('select * from video_runs where video_id = $1 order by id desc', [id])
+    )[0];
 
   it('grows without a step back over chunks that work at once, and ends with 100 only when all is done', async () => {
     const file = await makeClip(path.join(clips, 'four-chunks.mp4'), {
@@ -98,6 +110,12 @@ describe('progress of a run', () => {
     });
     const id = await pipeline.submit(file);
     await pipeline.until('work shows', async () => (await look(id)).progressPercent > 10, 60);
+    expect(await readHeartbeats(id)).toContainEqual({
+      step: expect.stringMatching(/^chunk\/\d$/),
+      chunk: expect.any(Number),
+      outTimeSeconds: expect.any(Number),
+      percent: expect.any(Number),
+    });
     await pipeline.client.workflow.getHandle(`process-video-${id}`).cancel();
     await pipeline.waitForStatus(id, 'cancelled');
     const shown = (await look(id)).progressPercent;
@@ -114,7 +132,9 @@ describe('progress of a run', () => {
   }, 120_000);
 
   it('adds up steps that report on their own, forgets one that begins anew, and learns only from its own work', async () => {
-    const id = await pipeline.addVideo(await makeClip(path.join(clips, 'rows.mp4'), { seconds: 1 }));
+    const id = await pipeline.addVideo(
+      await makeClip(path.join(clips, 'rows.mp4'), { seconds: 1 }),
+    );
     await pipeline.db.sql(
       `insert into video_runs (video_id, workflow_id, run_id, kind, version, settings) values ($1, 'w', 'r', 'upload', 1, '{}')`,
       [id],
@@ -162,7 +182,9 @@ describe('progress of a run', () => {
   });
 
   it('counts the time between signs of work, and none of a wait', async () => {
-    const id = await pipeline.addVideo(await makeClip(path.join(clips, 'time.mp4'), { seconds: 1 }));
+    const id = await pipeline.addVideo(
+      await makeClip(path.join(clips, 'time.mp4'), { seconds: 1 }),
+    );
     await pipeline.db.sql(
       `insert into video_runs (video_id, workflow_id, run_id, kind, version, settings) values ($1, 'w', 'r', 'upload', 1, '{}')`,
       [id],
