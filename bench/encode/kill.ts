@@ -24,7 +24,7 @@ interface LogLine {
   readonly msg: string;
   readonly step?: string;
   readonly videoId?: number;
-  readonly time: string;
+  readonly time: string | number;
 }
 
 /** Kills the worker when the run is at a random point between 5 and 90 %, and reads in its log what was made twice. */

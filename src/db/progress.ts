@@ -9,7 +9,7 @@ import type { EntityManager } from './orm.ts';
  */
 
 /** Work that has been silent for longer was not work but waiting; steps report every 2.5 s. */
-const LONGEST_SILENCE = `interval '10 seconds'`;
+const LONGEST_SILENCE = `interval '8 seconds'`;
 
 /** Assignments to `video_runs` for "this run is working right now": counts the time since its last sign. */
 export const SIGN_OF_WORK = `worked_seconds = worked_seconds + case
@@ -27,7 +27,7 @@ export interface KnownStep extends StepWeight {
 }
 
 /**
- * Enters what the steps of a run weigh and which are done; may be repeated.
+ * Enters what the steps of a run weigh and which are done; may be repeated. A step that is not named weighs nothing any more.
  * @param begin  the encode begins here: what is done by now was not made at this run's speed. Only the first time counts.
  */
 export async function enterSteps(
@@ -52,9 +52,11 @@ export async function enterSteps(
   );
   const gone = steps.filter(({ isDone }) => isDone === false).map(({ name }) => name);
   await tx.execute(
-    `update piece_attempts set fraction = 0 where video_run_id = ? and fraction = 1
-        and name in (select jsonb_array_elements_text(?::jsonb))`,
-    [videoRunId, JSON.stringify(gone)],
+    `update piece_attempts set
+        fraction = case when fraction = 1 and name in (select jsonb_array_elements_text(?::jsonb)) then 0 else fraction end,
+        weight = case when name in (select jsonb_array_elements_text(?::jsonb)) then weight else 0 end
+      where video_run_id = ?`,
+    [JSON.stringify(gone), JSON.stringify(steps.map(({ name }) => name)), videoRunId],
     'run',
   );
   await tx.execute(

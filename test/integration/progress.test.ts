@@ -179,6 +179,10 @@ describe('progress of a run', () => {
     expect(await figures()).toEqual([85, 85, 40]);
     await enter(undefined, false);
     expect(await figures()).toEqual([85, 85, 40]);
+
+    const shorterPlan = [{ name: 'chunk/0', weight: 90, isDone: false }];
+    await database.transact((tx) => enterSteps(tx, runId, shorterPlan, { begin: true }));
+    expect(await figures()).toEqual([0, 85, 40]);
   });
 
   it('counts the time between signs of work, and none of a wait', async () => {
