@@ -29,7 +29,7 @@ export function compressAudio(
       durationSeconds: plan.durationSeconds,
       outputPath,
     });
-    await attempt.runFfmpeg(command);
+    await attempt.runFfmpeg(command, { durationSeconds: plan.durationSeconds });
     const facts = await verifySound(
       outputPath,
       { durationSeconds: plan.durationSeconds },

@@ -34,7 +34,13 @@ import {
 export function compressChunk(deps: ActivityDeps, work: ChunkWork): Promise<{ text: string }> {
   const { videoId } = work;
   const piece = `chunk/${work.chunk}`;
-  const spec: HeavySpec = { videoId, stage: 'compress', piece, onProcessingQueue: true };
+  const spec: HeavySpec = {
+    videoId,
+    stage: 'compress',
+    piece,
+    chunk: work.chunk,
+    onProcessingQueue: true,
+  };
   return doHeavyWork(deps, spec, async (attempt) => {
     const plan = requirePlan(attempt.run);
     const chunk = plan.chunks[work.chunk];
@@ -56,7 +62,6 @@ export function compressChunk(deps: ActivityDeps, work: ChunkWork): Promise<{ te
         picture,
         renditions: missing,
         threads: room.threads,
-        doneShare: done / plan.chunks.length,
       }).catch(async (error: unknown) => {
         if (!mayBeShort(error)) throw error;
         const piece = { ...chunk, frames: framesOf(error) };
@@ -111,8 +116,6 @@ interface ChunkEncode {
   readonly picture: Picture;
   readonly renditions: readonly RenditionPlan[];
   readonly threads: EncodeThreads;
-  /** Of all the encoding, 0 to 1. */
-  readonly doneShare: number;
 }
 
 /** Where a source ends there is nothing to read, which the tool says in its own words. */
@@ -142,8 +145,7 @@ async function encode(deps: ActivityDeps, attempt: HeavyWork, work: ChunkEncode)
     threads: work.threads,
   });
   const durationSeconds = (chunk.endFrame - chunk.firstFrame) / framesPerSecond(plan.frameRate);
-  const share = { from: work.doneShare, of: 1 / plan.chunks.length };
-  await attempt.runFfmpeg(command, { durationSeconds, share });
+  await attempt.runFfmpeg(command, { durationSeconds });
 
   for (const output of outputs) {
     const facts = await verifyChunk(

@@ -13,6 +13,7 @@ import { VideoStream } from './entities/video-stream.ts';
 import { Video } from './entities/video.ts';
 import { InitialMigration } from './migrations/0001-initial.ts';
 import { FragmentsMigration } from './migrations/0002-fragments.ts';
+import { PaceMigration } from './migrations/0004-pace.ts';
 
 const ENTITIES = [
   User,
@@ -69,6 +70,7 @@ export async function openOrm({
         migrationsList: [
           { name: '0001-initial', class: InitialMigration },
           { name: '0002-fragments', class: FragmentsMigration },
+          { name: '0004-pace', class: PaceMigration },
         ],
         snapshot: false,
         silent: true,

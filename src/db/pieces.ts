@@ -193,7 +193,7 @@ export async function countStart(
 ): Promise<AttemptCounts> {
   const rows = await em.execute<AttemptRow[]>(
     `insert into piece_attempts (video_run_id, name, unended_starts) values (?, ?, 1)
-       on conflict (video_run_id, name) do update set unended_starts = piece_attempts.unended_starts + 1
+       on conflict (video_run_id, name) do update set unended_starts = piece_attempts.unended_starts + 1, fraction = 0
      returning unended_starts, encoder_faults, kills, platform_fault_since`,
     [videoRunId, name],
   );

@@ -8,6 +8,7 @@ import type { RunKind, RunState, Stage } from '../domain/video.ts';
 import { VideoRun } from './entities/video-run.ts';
 import { Video } from './entities/video.ts';
 import type { EntityManager } from './orm.ts';
+import { SIGN_OF_WORK } from './progress.ts';
 
 /**
  * Runs and their fence.
@@ -201,33 +202,17 @@ export async function enterStage(
   tx: EntityManager,
   run: Run,
   stage: Stage,
-  options: { readonly heavy: boolean; readonly percent: number },
+  options: { readonly heavy: boolean },
 ): Promise<void> {
   await tx.execute(
-    `update video_runs set stage = ?, waiting_for = null, progress_percent = greatest(progress_percent, ?),
-       tool_seen_at = case when ? then now() else tool_seen_at end where id = ?`,
-    [stage, options.percent, options.heavy, run.id],
+    `update video_runs set stage = ?, waiting_for = null ${options.heavy ? `, ${SIGN_OF_WORK}` : ''} where id = ?`,
+    [stage, run.id],
     'run',
   );
   if (!options.heavy) return;
   await tx.execute(
     `update videos set status = 'processing', updated_at = now() where id = ? and version is null and status = 'pending'`,
     [run.videoId],
-    'run',
-  );
-}
-
-/** Tells how far a run is; the statement itself is fenced, and it never goes back. */
-export async function reportProgress(
-  em: EntityManager,
-  videoId: VideoId,
-  identity: RunIdentity,
-  percent: number,
-): Promise<void> {
-  await em.execute(
-    `update video_runs set progress_percent = greatest(progress_percent, ?), tool_seen_at = now(), waiting_for = null
-      where video_id = ? and workflow_id = ? and run_id = ? and state = 'active'`,
-    [percent, videoId, identity.workflowId, identity.runId],
     'run',
   );
 }

@@ -15,7 +15,7 @@ const SCALE_NS = 2;
  */
 const TONE_MAP_NS = 36;
 /** A shared virtual CPU is this much slower than the machine above. */
-const SLOW_HOST = 2;
+export const SLOW_HOST = 2;
 /** Slower presets of x264 against veryfast. */
 const PRESET_FACTORS: Readonly<Record<string, number>> = {
   ultrafast: 0.6,

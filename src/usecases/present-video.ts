@@ -4,6 +4,7 @@ import type { VideoFacts } from '../db/video-facts.ts';
 import type { VideoRecord } from '../db/videos.ts';
 import type { Failure } from '../domain/failure.ts';
 import { processWorkflowId, type VideoId } from '../domain/ids.ts';
+import { estimateRestSeconds } from '../domain/progress.ts';
 import { QUALITIES, type Quality, type Stage, STAGES } from '../domain/video.ts';
 
 /** A video as every answer shows it. Times are ISO 8601 in UTC. */
@@ -16,8 +17,6 @@ export type FailureView = Omit<Failure, 'diagnostics'>;
 const TOOL_SILENCE_MS = 15_000;
 /** The stages whose steps share the slots of the processing queue. A run that is probed and planned waits for its first one. */
 const SLOT_STAGES: readonly Stage[] = ['probe', 'convert', 'compress', 'ladder', 'thumbnails'];
-/** Below this a guess of the rest would be wild. */
-const ETA_FROM_PERCENT = 3;
 
 /** Puts together what is shown of a video. Pure. */
 export function presentVideo({ video, streams, thumbnails, run }: VideoFacts, now: Date) {
@@ -34,7 +33,7 @@ export function presentVideo({ video, streams, thumbnails, run }: VideoFacts, no
     ...presentMetadata(video),
     status: video.status,
     stage,
-    progressPercent: active?.progressPercent ?? (video.status === 'completed' ? 100 : 0),
+    progressPercent: presentPercent(video, run),
     etaSeconds: active === null ? null : estimateRest(active, stage, now),
     playable: streams.length > 0,
     original: {
@@ -87,12 +86,20 @@ function waitStage(waitingFor: string): Stage {
   return STAGES.find((stage) => stage === code) ?? 'waiting-for-platform';
 }
 
-/** The time so far, spread over what is left. Null while nothing moves. */
+/** Of the active run; else how far the video came: a run that stopped does not take back what it showed. */
+function presentPercent({ status }: VideoRecord, run: RunRecord | null): number {
+  if (run?.state === 'active') return run.progressPercent;
+  if (status === 'completed') return 100;
+  return status === 'pending' ? 0 : (run?.progressPercent ?? 0);
+}
+
+/** Null while nothing moves: how long a wait will be cannot be told. The time since the last report is over already. */
 function estimateRest(run: RunRecord, stage: Stage | null, now: Date): number | null {
-  const isWaiting = stage?.startsWith('waiting-') === true || run.waitingFor !== null;
-  if (isWaiting || run.progressPercent < ETA_FROM_PERCENT) return null;
-  const elapsedSeconds = Math.max(0, now.getTime() - run.startedAt.getTime()) / 1000;
-  return Math.round((elapsedSeconds * (100 - run.progressPercent)) / run.progressPercent);
+  if (stage?.startsWith('waiting-') === true || run.toolSeenAt === null) return null;
+  const restSeconds = estimateRestSeconds(run.pace);
+  if (restSeconds === null) return null;
+  const sinceSeconds = Math.max(0, now.getTime() - run.toolSeenAt.getTime()) / 1000;
+  return Math.max(0, Math.round(restSeconds - sinceSeconds));
 }
 
 /** Tallest first. */

@@ -38,6 +38,8 @@ interface RunChanges {
   readonly plan?: object | null;
   readonly toolSeenAt?: Date | null;
   readonly progressPercent?: number;
+  /** As if that percentage had been made in so many seconds. */
+  readonly workedSeconds?: number;
   readonly failure?: object | null;
 }
 
@@ -45,8 +47,8 @@ interface RunChanges {
 async function addRun(videoId: VideoId, changes: RunChanges = {}): Promise<string> {
   const runId = `run-${videoId}-${Math.random()}`;
   await api.db.sql(
-    `insert into video_runs (video_id, workflow_id, run_id, kind, state, version, settings, plan, stage, progress_percent, tool_seen_at, failure)
-     values ($1, $2, $3, 'upload', $4, 1, '{}', $5, $6, $7, $8, $9)`,
+    `insert into video_runs (video_id, workflow_id, run_id, kind, state, version, settings, plan, stage, progress_percent, tool_seen_at, failure, worked_seconds, done_percent, start_percent)
+     values ($1, $2, $3, 'upload', $4, 1, '{}', $5, $6, $7, $8, $9, $10, $7, 0)`,
     [
       videoId,
       `process-video-${videoId}`,
@@ -57,6 +59,7 @@ async function addRun(videoId: VideoId, changes: RunChanges = {}): Promise<strin
       changes.progressPercent ?? 0,
       changes.toolSeenAt ?? null,
       changes.failure ?? null,
+      changes.workedSeconds ?? 0,
     ],
   );
   return runId;
@@ -170,7 +173,12 @@ describe('GET /videos/:id', () => {
     const id = await api.addVideo(owner);
     await setVideo(id, `status = 'processing'`);
     await addRun(id, { state: 'failed' });
-    await addRun(id, { stage: 'compress', progressPercent: 40, toolSeenAt: new Date() });
+    await addRun(id, {
+      stage: 'compress',
+      progressPercent: 40,
+      toolSeenAt: new Date(),
+      workedSeconds: 60,
+    });
     expect((await api.ask('GET', `/videos/${id}`, { as: owner })).body).toMatchObject({
       status: 'processing',
       stage: 'compress',

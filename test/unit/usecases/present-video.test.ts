@@ -40,14 +40,15 @@ describe('presentVideo', () => {
     const active = run({
       stage: 'compress',
       progressPercent: 25,
+      pace: { donePercent: 25, startPercent: 0, workedSeconds: 60 },
       hasPlan: true,
       toolSeenAt: before(2),
-      startedAt: before(60),
+      startedAt: before(1000),
     });
     expect(presentVideo(facts(active), NOW)).toMatchObject({
       stage: 'compress',
       progressPercent: 25,
-      etaSeconds: 180,
+      etaSeconds: 178,
     });
   });
 
@@ -105,16 +106,42 @@ describe('presentVideo', () => {
   });
 
   it('promises no end while a run waits', () => {
-    const waiting = run({
+    const half = {
       stage: 'compress',
       progressPercent: 50,
+      pace: { donePercent: 50, startPercent: 0, workedSeconds: 60 },
       hasPlan: true,
-      toolSeenAt: before(60),
-    });
-    expect(presentVideo(facts(waiting), NOW).etaSeconds).toBeNull();
-    expect(
-      presentVideo(facts(run({ progressPercent: 50, waitingFor: 'the disk' })), NOW).etaSeconds,
-    ).toBeNull();
+    } as const;
+    const eta = (changes: Partial<RunRecord>) =>
+      presentVideo(facts(run({ ...half, ...changes })), NOW).etaSeconds;
+    expect(eta({ toolSeenAt: before(1) })).toBe(59);
+    expect(eta({ toolSeenAt: before(60) })).toBeNull();
+    expect(eta({ toolSeenAt: before(1), waitingFor: 'the disk' })).toBeNull();
+    expect(eta({ toolSeenAt: null, stage: 'publish' })).toBeNull();
+  });
+
+  it.each([
+    ['cancelled', 'cancelled', 41.5],
+    ['failed', 'failed', 41.5],
+    ['completed', 'failed', 100],
+    ['pending', 'lost', 0],
+  ] as const)('shows a %s video whose run is %s at %d %%', (status, state, shown) => {
+    const ended = run({ state, progressPercent: 41.5 });
+    const view = presentVideo({ ...facts(ended), video: video({ status }) }, NOW);
+    expect(view).toMatchObject({ progressPercent: shown, etaSeconds: null });
+  });
+
+  it('stays playable while a new version is made', () => {
+    const active = run({ kind: 'reprocess', stage: 'compress', progressPercent: 12 });
+    const view = presentVideo(
+      {
+        ...facts(active),
+        video: video({ status: 'completed', version: 1 }),
+        streams: [stream('240p')],
+      },
+      NOW,
+    );
+    expect(view).toMatchObject({ playable: true, progressPercent: 12, status: 'completed' });
   });
 
   it('keeps what is for operators out of a failure', () => {
@@ -165,6 +192,7 @@ function run(changes: Partial<RunRecord>): RunRecord {
     state: 'active',
     stage: 'probe',
     progressPercent: 0,
+    pace: { donePercent: 0, startPercent: null, workedSeconds: 0 },
     hasPlan: false,
     plan: null,
     toolSeenAt: null,
