@@ -92,7 +92,9 @@ async function measurePairs(sources: readonly BenchSource[]): Promise<void> {
     const job = await prepare(source, 'veryfast');
     const threads: EncodeThreads[] = [];
     const { memoryMb, encoders } = await measurePeak(() => encodeTwice(job, threads));
-    print(`| ${source.name} | ${memoryMb.toFixed(0)} | ${encoders} | ${threads.map(say).join(' ')} |`);
+    print(
+      `| ${source.name} | ${memoryMb.toFixed(0)} | ${encoders} | ${threads.map(say).join(' ')} |`,
+    );
   }
 }
 

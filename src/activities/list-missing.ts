@@ -86,7 +86,9 @@ function judgeSteps(
   ]);
   return weighSteps(plan, run.settings).map((step) => ({
     ...step,
-    isDone: /^(indexed-copy|chunk|audio|rendition)/.test(step.name) ? !toMake.has(step.name) : undefined,
+    isDone: /^(indexed-copy|chunk|audio|rendition)/.test(step.name)
+      ? !toMake.has(step.name)
+      : undefined,
   }));
 }
 

@@ -1,5 +1,6 @@
 import { type Chunk, planChunks, wholeGrid } from './chunk-grid.ts';
 import { estimateFrameCpuSeconds, estimateJob, type JobEstimate } from './encoding-cost.ts';
+import { estimateEncodeMemoryMb } from './encoding-memory.ts';
 import { AppError } from './errors.ts';
 import { chooseFrameRate, countedRate, type FrameRate, framesPerSecond } from './frame-rate.ts';
 import { type ColorMatrix, colorMatrixOf, type MediaInfo } from './media-info.ts';
@@ -44,7 +45,10 @@ export interface EncodingPlan {
   readonly renditions: readonly RenditionPlan[];
   readonly skipped: readonly SkippedRendition[];
   readonly thumbnailTimes: readonly number[];
-  readonly estimate: JobEstimate;
+  readonly estimate: JobEstimate & {
+    /** Of one chunk's encoder at its peak, with the threads of the settings. */
+    readonly encoderMemoryMb: number;
+  };
   readonly warnings: readonly PlanWarning[];
 }
 
@@ -132,14 +136,24 @@ export function planEncoding(info: MediaInfo, settings: RunSettings): EncodingPl
     chunks,
     ...ladder,
     thumbnailTimes: thumbnails.times,
-    estimate: estimateJob({
-      frames,
-      frameCpuSeconds,
-      durationSeconds,
-      renditions: ladder.renditions,
-      hasAudio: audio !== null,
-      copiedBytes: conversion === 'copy' ? info.sizeBytes : 0,
-    }),
+    estimate: {
+      ...estimateJob({
+        frames,
+        frameCpuSeconds,
+        durationSeconds,
+        renditions: ladder.renditions,
+        hasAudio: audio !== null,
+        copiedBytes: conversion === 'copy' ? info.sizeBytes : 0,
+      }),
+      encoderMemoryMb: estimateEncodeMemoryMb({
+        sourcePixels: video.codedWidthPx * video.codedHeightPx,
+        bitDepth: video.bitDepth,
+        toneMap,
+        renditions: ladder.renditions,
+        preset: settings.preset,
+        threads: { encode: settings.threads, decode: settings.threads },
+      }),
+    },
     warnings: [
       ...listWarnings(info, { toneMap, frameRate, frames, movedThumbnails: thumbnails.moved }),
       ...cut,

@@ -63,6 +63,7 @@ export function cutPlan(
       .map((chunk) => ({ ...chunk, endFrame: Math.min(chunk.endFrame, frames) })),
     thumbnailTimes: thumbnails.times,
     estimate: {
+      ...plan.estimate,
       cpuSeconds: Math.ceil(plan.estimate.cpuSeconds * share),
       storedBytes: Math.ceil(plan.estimate.storedBytes * share),
     },

@@ -1,4 +1,9 @@
-import { type FfmpegCommand, formatSeconds, NO_METADATA, SIZE_FLOOR_BYTES } from './ffmpeg-command.ts';
+import {
+  type FfmpegCommand,
+  formatSeconds,
+  NO_METADATA,
+  SIZE_FLOOR_BYTES,
+} from './ffmpeg-command.ts';
 import { UPLOAD_INPUT_FLAGS } from './input-flags.ts';
 
 /** A picture in a container without an index, copied into one that has: there a chunk finds its first frame. */

@@ -64,7 +64,6 @@ export interface ExpectedCopy {
   readonly hasAudio: boolean;
 }
 
-
 /**
  * Checks an encoded piece by its packets. Exit status 0 of the encoder proves nothing.
  * @throws `chunk-frames-wrong` (with `frames`, as found), `output-check-failed` for all else

@@ -137,6 +137,7 @@ function presentPlan(plan: PlanRecord | null) {
     pieces: plan.chunkCount,
     indexedCopy: plan.needsIndex,
     estimatedCpuSeconds: estimate.cpuSeconds,
+    estimatedMemoryMb: estimate.encoderMemoryMb,
     estimatedStoredBytes: estimate.storedBytes,
     warnings,
   };

@@ -24,7 +24,7 @@ const PLAN = {
   needsIndex: false,
   renditions: [{ quality: '240p', widthPx: 426, heightPx: 240, rateControl: {} }],
   skipped: [{ quality: '360p', reason: 'taller-than-source' }],
-  estimate: { cpuSeconds: 12, storedBytes: 3456 },
+  estimate: { cpuSeconds: 12, storedBytes: 3456, encoderMemoryMb: 512 },
   warnings: [],
   chunks: [
     { index: 0, firstFrame: 0, endFrame: 50 },
@@ -199,6 +199,7 @@ describe('GET /videos/:id', () => {
         pieces: 2,
         indexedCopy: false,
         estimatedCpuSeconds: 12,
+        estimatedMemoryMb: 512,
         estimatedStoredBytes: 3456,
       },
     });

@@ -48,6 +48,7 @@ const planSchema = z
       description: 'The chunks are made from a copy of the picture in a container with an index.',
     }),
     estimatedCpuSeconds: z.int(),
+    estimatedMemoryMb: z.int(),
     estimatedStoredBytes: z.int(),
     warnings: warningsSchema,
   })

@@ -97,6 +97,6 @@ function plan({ seconds, chunks }: { seconds: number; chunks: number }): Encodin
     skipped: [],
     thumbnailTimes: [0, seconds / 4, seconds / 2, (seconds * 3) / 4],
     warnings: [],
-    estimate: { cpuSeconds: 0, storedBytes: 0 },
+    estimate: { cpuSeconds: 0, storedBytes: 0, encoderMemoryMb: 0 },
   };
 }

@@ -88,7 +88,7 @@ describe('presentVideo', () => {
       needsIndex: true,
       renditions: [{ quality: '240p', ...size, rateControl }],
       skipped: [{ quality: '360p', reason: 'taller-than-source' }],
-      estimate: { cpuSeconds: 12, storedBytes: 3456 },
+      estimate: { cpuSeconds: 12, storedBytes: 3456, encoderMemoryMb: 512 },
       warnings: [{ code: 'hdr-tone-mapped', detail: 'HDR' }],
       chunkCount: 6,
     };
@@ -99,6 +99,7 @@ describe('presentVideo', () => {
       pieces: 6,
       indexedCopy: true,
       estimatedCpuSeconds: 12,
+      estimatedMemoryMb: 512,
       estimatedStoredBytes: 3456,
       warnings: [{ code: 'hdr-tone-mapped', detail: 'HDR' }],
     });
