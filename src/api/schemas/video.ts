@@ -25,6 +25,12 @@ const failureSchema = z
   })
   .openapi('Failure');
 
+/** Why a picture that was asked for is not there. */
+const pictureFailureSchema = z.object({
+  code: z.enum(Object.keys(ERRORS) as [ErrorCode, ...ErrorCode[]]),
+  detail: z.string(),
+});
+
 /** A video, everywhere the same. Null: not known yet, or not there. */
 export const videoSchema = z
   .object({
@@ -73,6 +79,17 @@ export const videoSchema = z
       .array(z.object({ timestampSeconds: z.number(), url: z.string(), isDefault: z.boolean() }))
       .readonly(),
     thumbnailUrl: z.string().nullable(),
+    wantedThumbnails: z
+      .array(z.object({ timestampSeconds: z.number(), failure: pictureFailureSchema.nullable() }))
+      .readonly(),
+    poster: z
+      .object({
+        url: z.string().nullable(),
+        pending: z.boolean(),
+        failure: pictureFailureSchema.nullable(),
+      })
+      .nullable(),
+    storyboardUrl: z.string().nullable(),
     failure: failureSchema.nullable(),
     warnings: z.array(z.object({ code: z.string(), detail: z.string() })).readonly(),
     waitingFor: z.string().nullable(),
