@@ -103,8 +103,7 @@ async function makePoster(
   const outputPath = path.join(folder, 'poster.jpg');
   await deps.store.fetchToFile(uploadKey, sourcePath, signal);
   await makeOwnPoster(
-    (command) =>
-      runFfmpeg(command, { budgetMs: PICTURE_BUDGET_MS, dataBytes: PICTURE_DATA_BYTES }),
+    (command) => runFfmpeg(command, { budgetMs: PICTURE_BUDGET_MS, dataBytes: PICTURE_DATA_BYTES }),
     { sourcePath, format, outputPath },
   );
   const key = posterKey(videoId, randomUUID(), 'jpg');

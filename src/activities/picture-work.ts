@@ -1,11 +1,5 @@
 import { Context } from '@temporalio/activity';
-import {
-  endWish,
-  failWish,
-  startWish,
-  type Wish,
-  type WishFailure,
-} from '../db/picture-wishes.ts';
+import { endWish, failWish, startWish, type Wish, type WishFailure } from '../db/picture-wishes.ts';
 import { withoutOwner } from '../db/pieces.ts';
 import { AppError, ERRORS } from '../domain/errors.ts';
 import { TRANSFER_MARGIN_SECONDS } from '../domain/tool-time.ts';
@@ -95,7 +89,8 @@ async function settleFault(
   wish: Wish,
   error: unknown,
 ): Promise<PictureOutcome> {
-  const known = error instanceof AppError ? error : new AppError('internal-error', {}, { cause: error });
+  const known =
+    error instanceof AppError ? error : new AppError('internal-error', {}, { cause: error });
   const { fault } = ERRORS[known.code];
   deps.logger.warn({ videoId: wish.videoId, wish: wish.kind, err: error }, 'a picture failed');
   if (fault === 'platform' && !isOutOfPatience(deps, wish))

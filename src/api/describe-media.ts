@@ -8,8 +8,7 @@ import { uploadFormSchema, videoSchema } from './schemas/video.ts';
 
 const binary = { schema: { type: 'string', format: 'binary' } } as const;
 const jpeg = { description: 'The picture.', content: { 'image/jpeg': binary } };
-const VERSION =
-  'A version; the published one when left out. An older one is kept for a while.';
+const VERSION = 'A version; the published one when left out. An older one is kept for a while.';
 const videoBytes = {
   200: { description: 'The whole file.', content: { 'video/mp4': binary } },
   206: { description: 'The bytes asked for.', content: { 'video/mp4': binary } },

@@ -27,7 +27,10 @@ export async function saveStoryboard(
   tx: EntityManager,
   videoId: VideoId,
   version: number,
-  { layout, sheets }: { readonly layout: StoryboardLayout; readonly sheets: readonly PictureFacts[] },
+  {
+    layout,
+    sheets,
+  }: { readonly layout: StoryboardLayout; readonly sheets: readonly PictureFacts[] },
 ): Promise<void> {
   await tx.nativeDelete(Picture, { videoId, version, kind: 'storyboard' });
   await tx.insertMany(

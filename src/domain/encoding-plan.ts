@@ -40,7 +40,12 @@ export interface EncodingPlan {
 }
 
 export interface PlanWarning {
-  readonly code: 'audio-dropped' | 'hdr-tone-mapped' | 'variable-frame-rate' | 'pictures-failed' | 'storyboard-failed';
+  readonly code:
+    | 'audio-dropped'
+    | 'hdr-tone-mapped'
+    | 'variable-frame-rate'
+    | 'pictures-failed'
+    | 'storyboard-failed';
   readonly detail: string;
 }
 

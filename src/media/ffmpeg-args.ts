@@ -351,9 +351,7 @@ export function thumbnailArgs({
   const reach = chooseEvery === null ? [] : ['-t', '2'];
   const lit = avoidBlack ? `${NOT_BLACK},` : '';
   const choice =
-    chooseEvery === null
-      ? []
-      : ['-vf', `select=not(mod(n\\,${chooseEvery})),${lit}thumbnail=n=20`];
+    chooseEvery === null ? [] : ['-vf', `select=not(mod(n\\,${chooseEvery})),${lit}thumbnail=n=20`];
   return {
     inputs: [
       {

@@ -125,13 +125,10 @@ async function run(
   };
 
   deps.logger.debug({ argv }, 'ffmpeg starts');
-  const launch = launcher.launch(
-    accessOf(command, options.cwd),
-    {
-      ...ffmpegLimits(largestFile(command)),
-      ...(options.dataBytes === undefined ? {} : { dataBytes: options.dataBytes }),
-    },
-  );
+  const launch = launcher.launch(accessOf(command, options.cwd), {
+    ...ffmpegLimits(largestFile(command)),
+    ...(options.dataBytes === undefined ? {} : { dataBytes: options.dataBytes }),
+  });
   const spawnError = await spawnWithFluent(command, {
     launch,
     ffmpegPath: deps.ffmpegPath,

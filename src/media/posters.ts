@@ -3,8 +3,8 @@ import { AppError } from '../domain/errors.ts';
 import type { FfmpegCommand } from './ffmpeg-args.ts';
 import { type OwnPosterJob, ownPosterArgs } from './picture-args.ts';
 
-/** What the kernel lets a decoder of uploaded pictures have: the largest that is let in needs less. */
-export const PICTURE_DATA_BYTES = 768 * 1024 ** 2;
+/** What the kernel lets a decoder of uploaded pictures have: the largest that is let in needs 380 MB. */
+export const PICTURE_DATA_BYTES = 512 * 1024 ** 2;
 /** Of tool time. A picture that takes longer is a trick. */
 export const PICTURE_BUDGET_MS = 60_000;
 

@@ -60,7 +60,9 @@ export function createPictureLibrary(deps: PictureLibraryDeps): PictureLibrary {
   const { database, store } = deps;
   return {
     async findStoryboard(viewer, videoId, version) {
-      const found = await database.run((em) => requireSheet(em, viewer, videoId, { version, number: 0 }));
+      const found = await database.run((em) =>
+        requireSheet(em, viewer, videoId, { version, number: 0 }),
+      );
       const { layout } = found.picture;
       if (layout === null) throw new AppError('picture-not-found');
       return { videoId, version: found.version, layout };

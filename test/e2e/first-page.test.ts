@@ -80,7 +80,12 @@ const QUALITIES = ['1080p', '720p', '480p', '360p', '240p'];
     const bar = page.getByRole('slider', { name: 'Position' });
     await bar.waitFor();
     expect(await page.locator('#preview').isVisible()).toBe(false);
-    const { x, y, width, height } = (await bar.boundingBox()) ?? { x: 0, y: 0, width: 0, height: 0 };
+    const { x, y, width, height } = (await bar.boundingBox()) ?? {
+      x: 0,
+      y: 0,
+      width: 0,
+      height: 0,
+    };
     const sheet = page.waitForResponse((response) => response.url().includes('/storyboard/'));
     await page.mouse.move(x + width * 0.75, y + height / 2);
     await page.locator('#preview').waitFor();

@@ -32,7 +32,17 @@ const makeFolder = (): Promise<string> => mkdtemp(file('sheets-'));
 async function brightness(picture: string, crop = 'iw:ih:0:0'): Promise<number> {
   const gray = file('gray.raw');
   const filters = `crop=${crop},format=gray,scale=1:1:flags=area`;
-  await runTool('ffmpeg', ['-i', picture, '-frames:v', '1', '-vf', filters, '-f', 'rawvideo', gray]);
+  await runTool('ffmpeg', [
+    '-i',
+    picture,
+    '-frames:v',
+    '1',
+    '-vf',
+    filters,
+    '-f',
+    'rawvideo',
+    gray,
+  ]);
   return (await readFile(gray))[0] ?? -1;
 }
 
@@ -92,7 +102,11 @@ describe('a storyboard', () => {
         heightPx: 36,
       });
       const lastKeyFrame = Math.floor((frames - 1) / 50) * 50;
-      const layout = { ...planned, everyFrames: every, tiles: Math.floor(lastKeyFrame / every) + 1 };
+      const layout = {
+        ...planned,
+        everyFrames: every,
+        tiles: Math.floor(lastKeyFrame / every) + 1,
+      };
       expect(layout.tiles).toBe(tiles);
       const folder = await makeFolder();
       const sheets = await makeSheets(runFfmpeg, { sourcePath, gopFrames: 50, layout, folder });
@@ -182,7 +196,9 @@ describe('an own poster', () => {
       await made;
       expect(await sizeOf(outputPath)).toBe(picture.size);
       expect(await readFile(outputPath, 'latin1')).not.toContain('Exif');
-      expect(Math.abs((await brightness(outputPath)) - (await brightness(file('wide.png'))))).toBeLessThan(8);
+      expect(
+        Math.abs((await brightness(outputPath)) - (await brightness(file('wide.png')))),
+      ).toBeLessThan(8);
     });
   });
 
@@ -219,7 +235,7 @@ describe('an own poster', () => {
   });
 
   async function writeHostile(what: string, target: string): Promise<void> {
-    if (what.includes('pixels')) 
+    if (what.includes('pixels'))
       await writeFlatPng(target, { widthPx: 15_000, heightPx: 15_000, lines: 9 });
     else if (what.includes('profile'))
       await writeFlatPng(target, { widthPx: 16, heightPx: 16, iccpMiB: 1024 });

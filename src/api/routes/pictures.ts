@@ -3,7 +3,11 @@ import { AppError } from '../../domain/errors.ts';
 import { toVideoId, type VideoId } from '../../domain/ids.ts';
 import { MAX_POSTER_BYTES } from '../../domain/pictures.ts';
 import type { PictureLibrary } from '../../usecases/find-pictures.ts';
-import { type IncomingPoster, type OwnPosters, posterTooLarge } from '../../usecases/own-posters.ts';
+import {
+  type IncomingPoster,
+  type OwnPosters,
+  posterTooLarge,
+} from '../../usecases/own-posters.ts';
 import type { Viewer } from '../../usecases/viewer.ts';
 import type { AppEnv } from '../app-env.ts';
 import { sendManifest } from '../manifests/send-manifest.ts';

@@ -63,7 +63,10 @@ const addRoute = createRoute({
   request: { params: videoParams(), body: jsonBody(thumbnailsRequestSchema) },
   responses: {
     200: json(thumbnailsAskedSchema, 'All of them are there.'),
-    202: json(thumbnailsAskedSchema, 'Some are being made, and will be among the thumbnails of the video.'),
+    202: json(
+      thumbnailsAskedSchema,
+      'Some are being made, and will be among the thumbnails of the video.',
+    ),
     default: problem,
   },
 });

@@ -83,9 +83,7 @@ const PictureWishSchema = defineEntity({
       where: 'failure is null',
     },
   ],
-  uniques: [
-    { name: 'picture_wishes_key_unique', properties: ['videoId', 'kind', 'atSeconds'] },
-  ],
+  uniques: [{ name: 'picture_wishes_key_unique', properties: ['videoId', 'kind', 'atSeconds'] }],
 });
 
 export class PictureWish extends PictureWishSchema.class {}

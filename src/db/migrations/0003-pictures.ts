@@ -6,9 +6,7 @@ export class PicturesMigration extends Migration {
     this.addSql(
       `alter table "videos" add column "default_thumbnail_seconds" double precision null`,
     );
-    this.addSql(
-      `alter table "thumbnails" add column "is_added" boolean not null default false`,
-    );
+    this.addSql(`alter table "thumbnails" add column "is_added" boolean not null default false`);
     this.addSql(
       `create table "pictures" ("id" serial primary key, "video_id" int not null, "version" int not null, "kind" text not null, "position" int not null, "object_key" text not null, "size_bytes" bigint not null, "sha256" text not null, "layout" jsonb null, "created_at" timestamptz not null default now(), "retired_at" timestamptz null)`,
     );
