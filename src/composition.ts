@@ -24,7 +24,9 @@ import { createAttemptLimiter } from './usecases/attempt-limiter.ts';
 import type { UseCaseDeps } from './usecases/deps.ts';
 import { ensureFirstAdmin } from './usecases/ensure-first-admin.ts';
 import { createMediaLibrary, type MediaLibrary } from './usecases/find-media.ts';
+import { createPictureLibrary, type PictureLibrary } from './usecases/find-pictures.ts';
 import { createUserAdministration, type UserAdministration } from './usecases/manage-users.ts';
+import { createOwnPosters, type OwnPosters } from './usecases/own-posters.ts';
 import { createPasswords } from './usecases/passwords.ts';
 import { recoverManifests, type RecoveryReport } from './usecases/recover-manifests.ts';
 import { createSubmitUpload, type SubmitUpload } from './usecases/submit-upload.ts';
@@ -126,6 +128,9 @@ const SANDBOX_WORDS = {
   none: 'ffmpeg and ffprobe are not shut in: only their flags and limits guard against hostile files',
 } as const;
 
+/** A seek takes well under a second once there is a slot; browsers and people wait that long. */
+const PICTURE_WAIT_MS = 10_000;
+
 /** What the API process works with. */
 export interface ApiParts {
   readonly config: Config;
@@ -133,6 +138,8 @@ export interface ApiParts {
   readonly useCases: UseCaseDeps;
   readonly uploads: SubmitUpload;
   readonly library: MediaLibrary;
+  readonly pictures: PictureLibrary;
+  readonly ownPosters: OwnPosters;
   /** Each answers whether it works, or throws. */
   readonly readiness: {
     readonly database: () => Promise<boolean>;
@@ -170,6 +177,14 @@ export async function composeApi(config: Config): Promise<ApiParts> {
     useCases: { database, workflows, passwords, logInLimiter: createAttemptLimiter(now), now },
     uploads,
     library: createMediaLibrary({ database, store }),
+    pictures: createPictureLibrary({ database, store, workflows, waitMs: PICTURE_WAIT_MS }),
+    ownPosters: createOwnPosters({
+      database,
+      store,
+      workflows,
+      randomName: () => randomBytes(12).toString('hex'),
+      waitMs: PICTURE_WAIT_MS,
+    }),
     readiness: {
       database: () => database.isReachable(),
       temporal: () => workflows.isReachable(),

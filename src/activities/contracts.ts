@@ -83,10 +83,31 @@ export interface OrchestrationActivities {
   startPendingVideos(): Promise<{ readonly started: readonly number[] }>;
   settleEndedRuns(): Promise<{ readonly settled: readonly string[] }>;
   startPendingDeletions(): Promise<{ readonly started: readonly number[] }>;
+  startPendingPictures(): Promise<{ readonly started: readonly number[] }>;
+  listPictures(input: VideoRef): Promise<PictureTasks>;
+  dropPictures(input: VideoRef): Promise<{ readonly dropped: number }>;
   removeRetiredVersions(): Promise<Orphans>;
   removeExpiredPieces(): Promise<Orphans>;
   removeUnownedObjects(): Promise<{ readonly deleted: number }>;
 }
+
+/** A picture that somebody has asked for, by the row that says so. */
+export interface PictureTask {
+  readonly wishId: number;
+}
+
+/** What is still to be made of a video's wishes, and what the policy of making it depends on. */
+export interface PictureTasks {
+  readonly ownerId: number;
+  readonly priority: Priority;
+  readonly timeoutSeconds: number;
+  readonly tasks: readonly (PictureTask & { readonly text: string })[];
+}
+
+/** What became of a wish. `gone`: nobody wants it any more, or it is there already. */
+export type PictureOutcome =
+  | { readonly outcome: 'made' | 'gone' }
+  | { readonly outcome: 'failed'; readonly code: ErrorCode };
 
 export interface DeletionReceipt {
   readonly videoId: number;
@@ -115,4 +136,6 @@ export interface ProcessingActivities {
     input: VideoRef & { readonly quality: Quality },
   ): Promise<{ readonly text: string }>;
   makeThumbnails(input: VideoRef): Promise<{ readonly count: number }>;
+  makeStoryboard(input: VideoRef): Promise<{ readonly tiles: number }>;
+  makePicture(input: PictureTask): Promise<PictureOutcome>;
 }

@@ -12,7 +12,10 @@ import { cancelActiveRun, deleteObjects, removeVideo } from './delete-video.ts';
 import type { ActivityDeps } from './deps.ts';
 import { indexSource } from './index-source.ts';
 import { listMissingChunks, listMissingRenditions } from './list-missing.ts';
+import { makePicture } from './make-picture.ts';
+import { makeStoryboard } from './make-storyboard.ts';
 import { makeThumbnails } from './make-thumbnails.ts';
+import { dropPictures, listPictures, startPendingPictures } from './picture-wishes.ts';
 import { probe } from './probe.ts';
 import { publish } from './publish.ts';
 import {
@@ -48,6 +51,9 @@ export function createActivities(deps: ActivityDeps): Activities {
       startPendingVideos: short(() => startPendingVideos(deps)),
       settleEndedRuns: short(() => settleEndedRuns(deps)),
       startPendingDeletions: short(() => startPendingDeletions(deps)),
+      startPendingPictures: short(() => startPendingPictures(deps)),
+      listPictures: short((input) => listPictures(deps, input)),
+      dropPictures: short((input) => dropPictures(deps, input)),
       removeRetiredVersions: short(() => removeRetiredVersions(deps)),
       removeExpiredPieces: short(() => removeExpiredPieces(deps)),
       removeUnownedObjects: short(() => removeUnownedObjects(deps)),
@@ -60,6 +66,8 @@ export function createActivities(deps: ActivityDeps): Activities {
       compressAudio: (input) => compressAudio(deps, input),
       buildRendition: (input) => buildRendition(deps, input),
       makeThumbnails: (input) => makeThumbnails(deps, input),
+      makeStoryboard: (input) => makeStoryboard(deps, input),
+      makePicture: (input) => makePicture(deps, input),
     },
   };
 }

@@ -1,4 +1,5 @@
 import { listStreams, removeStreams, retireOtherVersions } from '../db/outputs.ts';
+import { carryThumbnails } from '../db/pictures.ts';
 import { removePieces, withoutOwner } from '../db/pieces.ts';
 import { findPublishedRun, publishRun } from '../db/runs.ts';
 import type { EncodingPlan } from '../domain/encoding-plan.ts';
@@ -39,6 +40,7 @@ export async function publish(deps: ActivityDeps, { videoId }: VideoRef): Promis
   }
 
   const keys = await asActiveRun(deps, videoId, async (tx, active) => {
+    await carryThumbnails(tx, videoId, active.version);
     await publishRun(tx, active, plan);
     await retireOtherVersions(tx, videoId, active.version);
     return withoutOwner(tx, await removePieces(tx, videoId, ['chunk', 'audio', 'copy']));

@@ -117,7 +117,8 @@ export async function forgetUnnamedOutputs(
   await tx.execute(
     `delete from pieces where video_id = ? and object_key = any(?)
         and not exists (select 1 from video_streams where video_streams.object_key = pieces.object_key)
-        and not exists (select 1 from thumbnails where thumbnails.object_key = pieces.object_key)`,
+        and not exists (select 1 from thumbnails where thumbnails.object_key = pieces.object_key)
+        and not exists (select 1 from pictures where pictures.object_key = pieces.object_key)`,
     [videoId, toPgArray(keys)],
     'run',
   );
@@ -132,6 +133,7 @@ export async function removeUnpublishedPieces(
     `delete from pieces where video_id = ?
         and not exists (select 1 from video_streams where video_streams.object_key = pieces.object_key)
         and not exists (select 1 from thumbnails where thumbnails.object_key = pieces.object_key)
+        and not exists (select 1 from pictures where pictures.object_key = pieces.object_key)
      returning object_key`,
     [videoId],
   );
@@ -152,6 +154,7 @@ export async function removeExpiredPieces(
        select id from pieces where created_at < ?
           and not exists (select 1 from video_streams where video_streams.object_key = pieces.object_key)
           and not exists (select 1 from thumbnails where thumbnails.object_key = pieces.object_key)
+          and not exists (select 1 from pictures where pictures.object_key = pieces.object_key)
           and not exists (select 1 from video_runs where video_runs.video_id = pieces.video_id and state = 'active')
         order by id limit ?)
      returning object_key`,
@@ -171,6 +174,9 @@ export async function withoutOwner(
       where not exists (select 1 from pieces where object_key = key)
         and not exists (select 1 from video_streams where object_key = key)
         and not exists (select 1 from thumbnails where object_key = key)
+        and not exists (select 1 from pictures where object_key = key)
+        and not exists (select 1 from own_posters where object_key = key)
+        and not exists (select 1 from picture_wishes where upload_key = key)
         and not exists (select 1 from videos where 'videos/original/' || stored_name = key)`,
     [toPgArray(keys)],
   );

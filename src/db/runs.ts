@@ -105,6 +105,18 @@ export async function findPublishedRun(
   );
 }
 
+/** How the published version was made; undefined where nothing is published, or the video is gone. */
+export async function findPublishedPlan(
+  em: EntityManager,
+  videoId: VideoId,
+): Promise<{ readonly version: number; readonly plan: EncodingPlan } | undefined> {
+  const video = await em.findOne(Video, { id: videoId, deletedAt: null }, { refresh: true });
+  const version = video?.version ?? null;
+  if (version === null) return undefined;
+  const run = await em.findOne(VideoRun, { videoId, version }, { orderBy: { id: 'desc' } });
+  return run?.plan ? { version, plan: run.plan } : undefined;
+}
+
 /** Where a write of a run stands: it may write, or somebody else may, or the video is gone. */
 export type Fenced<T> =
   | { readonly outcome: 'written'; readonly value: T }

@@ -70,6 +70,7 @@ export const ERRORS = {
   'not-found': caller(404, 'There is nothing at this address'),
   'video-not-found': caller(404, 'There is no such video'),
   'thumbnail-not-found': caller(404, 'There is no such thumbnail'),
+  'picture-not-found': caller(404, 'There is no such picture'),
   'category-not-found': caller(404, 'There is no such category'),
   'playlist-not-found': caller(404, 'There is no such playlist'),
   'comment-not-found': caller(404, 'There is no such comment'),
@@ -92,8 +93,17 @@ export const ERRORS = {
   'upload-not-a-video': caller(415, 'The file is not a video of a known kind'),
   'upload-interrupted': caller(400, 'The upload ended before it was complete'),
   'upload-stalled': caller(408, 'The upload made no progress'),
+  'poster-not-a-picture': caller(415, 'A poster is a JPEG, PNG or WebP picture'),
   // States
   'video-busy': conflict('The video is being processed by another run'),
+  'video-not-published': conflict('Nothing of the video is published yet'),
+  'picture-limit-reached': conflict('The video has as many pictures as it may have'),
+  'picture-pending': {
+    fault: 'conflict',
+    retry: 'later',
+    status: 503,
+    title: 'The picture is still being made',
+  },
   'no-active-run': conflict('Nothing is running for this video'),
   'already-completed': conflict('The video is already completed'),
   'nothing-to-do': conflict('The video no longer waits for this run'),
@@ -114,6 +124,7 @@ export const ERRORS = {
   'source-too-long': source('The video is too long'),
   'source-has-gaps': source('The pictures of the file lie too far apart'),
   'source-truncated': source('The file ends before the video does'),
+  'poster-unreadable': source('The file cannot be read as a picture'),
   // Encoding
   'encoder-failed': encoder('The encoder failed'),
   'encoder-stalled': encoder('The encoder made no progress'),

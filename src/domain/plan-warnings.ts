@@ -11,7 +11,8 @@ export interface PlanWarning {
     | 'thumbnail-times-clamped'
     | 'source-truncated'
     | 'encoded-in-one-piece'
-    | 'pictures-failed';
+    | 'pictures-failed'
+    | 'storyboard-failed';
   readonly detail: string;
 }
 

@@ -17,6 +17,8 @@ const AUDIO_PER_SECOND = 0.025;
 const RENDITION_SECONDS = 0.5;
 const RENDITION_PER_MEGABIT = 0.003;
 const PICTURE_SECONDS = 0.2;
+/** Key frames of the smallest rendition alone are decoded. */
+const STORYBOARD_PER_SECOND = 0.01;
 const PUBLISH_SECONDS = 0.3;
 /** Joins run two at a time. */
 const JOIN_LANES = 2;
@@ -65,6 +67,7 @@ export function weighSteps(
     const joined = RENDITION_SECONDS + megabits * RENDITION_PER_MEGABIT;
     seconds.set(`rendition/${quality}`, joined / Math.min(lanes, JOIN_LANES));
   }
+  seconds.set('storyboard', STEP_SECONDS + plan.durationSeconds * STORYBOARD_PER_SECOND);
   seconds.set('thumbnails', STEP_SECONDS + plan.thumbnailTimes.length * PICTURE_SECONDS);
 
   const total = [...seconds.values()].reduce((sum, each) => sum + each, PUBLISH_SECONDS);

@@ -69,7 +69,14 @@ export const SKIP_REASONS = [
 export type SkipReason = (typeof SKIP_REASONS)[number];
 
 /** What a finished piece of work is. */
-export const PIECE_KINDS = ['copy', 'chunk', 'audio', 'rendition', 'thumbnail'] as const;
+export const PIECE_KINDS = [
+  'copy',
+  'chunk',
+  'audio',
+  'rendition',
+  'thumbnail',
+  'storyboard',
+] as const;
 export type PieceKind = (typeof PIECE_KINDS)[number];
 
 /** True while nothing can change the state any more without a new run. */

@@ -19,14 +19,15 @@ const TOOL_SILENCE_MS = 15_000;
 const SLOT_STAGES: readonly Stage[] = ['probe', 'convert', 'compress', 'ladder', 'thumbnails'];
 
 /** Puts together what is shown of a video. Pure. */
-export function presentVideo({ video, streams, thumbnails, run }: VideoFacts, now: Date) {
+export function presentVideo(facts: VideoFacts, now: Date) {
+  const { video, streams, thumbnails, run } = facts;
   const active = run?.state === 'active' ? run : null;
   const stage = active === null ? null : presentStage(active, now);
   const isCompressed = streams.some((stream) => stream.output === 'compressed');
   const isPackaged = streams.some((stream) => stream.hasFragments);
   const pictures = thumbnails.map((thumbnail) => ({
     timestampSeconds: thumbnail.timestampSeconds,
-    url: `/videos/${video.id}/thumbnails/${thumbnail.position}.jpg`,
+    url: thumbnailUrl(video.id, thumbnail.position),
     isDefault: thumbnail.isDefault,
   }));
   return {
@@ -53,7 +54,12 @@ export function presentVideo({ video, streams, thumbnails, run }: VideoFacts, no
     hlsUrl: isPackaged ? `/videos/${video.id}/hls/master.m3u8` : null,
     dashUrl: isPackaged ? `/videos/${video.id}/dash/manifest.mpd` : null,
     thumbnails: pictures,
-    thumbnailUrl: pictures.find((picture) => picture.isDefault)?.url ?? null,
+    thumbnailUrl: facts.hasOwnPoster
+      ? posterUrl(video.id)
+      : (pictures.find((picture) => picture.isDefault)?.url ?? null),
+    wantedThumbnails: presentWanted(facts),
+    poster: presentPoster(facts),
+    storyboardUrl: facts.hasStoryboard ? `/videos/${video.id}/storyboard.vtt` : null,
     failure: presentFailure(video.failure),
     warnings: video.warnings,
     waitingFor: active?.waitingFor ?? null,
@@ -65,6 +71,33 @@ export function presentVideo({ video, streams, thumbnails, run }: VideoFacts, no
     updatedAt: video.updatedAt.toISOString(),
     completedAt: video.completedAt?.toISOString() ?? null,
   };
+}
+
+/** Thumbnails that were asked for and are not there: yet, or at all. */
+function presentWanted({ wishes }: VideoFacts) {
+  return wishes
+    .filter(({ kind }) => kind === 'thumbnail')
+    .map(({ atSeconds, failure }) => ({ timestampSeconds: atSeconds, failure }));
+}
+
+/** The own poster; null where nobody has uploaded one. */
+function presentPoster({ video, wishes, hasOwnPoster }: VideoFacts) {
+  const wish = wishes.find(({ kind }) => kind === 'own-poster');
+  if (wish === undefined && !hasOwnPoster) return null;
+  return {
+    url: hasOwnPoster ? posterUrl(video.id) : null,
+    pending: wish !== undefined && wish.failure === null,
+    failure: wish?.failure ?? null,
+  };
+}
+
+/** @param position as in the list of the version */
+export function thumbnailUrl(videoId: VideoId, position: number): string {
+  return `/videos/${videoId}/thumbnails/${position}.jpg`;
+}
+
+function posterUrl(videoId: VideoId): string {
+  return `/videos/${videoId}/poster`;
 }
 
 function presentMetadata(video: VideoRecord) {

@@ -180,11 +180,29 @@ class Run {
   /** A fault of the pictures is the activity's to turn into a warning; it never fails a video. */
   async thumbnails(): Promise<void> {
     this.#enter('thumbnails');
-    const { makeThumbnails } = proxyActivities<ProcessingActivities>(picturesPolicy(this.#policy));
-    const { count } = await makeThumbnails.executeWithOptions({ summary: 'pictures' }, [
-      { videoId: this.#videoId },
-    ]);
-    this.#note(`${count} thumbnails`);
+    const { makeThumbnails, makeStoryboard } = proxyActivities<ProcessingActivities>(
+      picturesPolicy(this.#policy),
+    );
+    const input = { videoId: this.#videoId };
+    const made: string[] = [];
+    await runAll(
+      [
+        async () => {
+          const { count } = await makeThumbnails.executeWithOptions({ summary: 'thumbnails' }, [
+            input,
+          ]);
+          made.push(`${count} thumbnails`);
+        },
+        async () => {
+          const { tiles } = await makeStoryboard.executeWithOptions({ summary: 'storyboard' }, [
+            input,
+          ]);
+          made.push(`storyboard of ${tiles}`);
+        },
+      ],
+      2,
+    );
+    this.#note(made.join(', '));
   }
 
   /** The point of no return: a cancel that arrives meanwhile is too late. @returns undefined when work has to be made again */

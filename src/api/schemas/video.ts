@@ -53,6 +53,11 @@ const planSchema = z
     warnings: warningsSchema,
   })
   .openapi('Plan');
+/** Why a picture that was asked for is not there. */
+const pictureFailureSchema = z.object({
+  code: z.enum(Object.keys(ERRORS) as [ErrorCode, ...ErrorCode[]]),
+  detail: z.string(),
+});
 
 /** A video, everywhere the same. Null: not known yet, or not there. */
 export const videoSchema = z
@@ -101,6 +106,17 @@ export const videoSchema = z
       .array(z.object({ timestampSeconds: z.number(), url: z.string(), isDefault: z.boolean() }))
       .readonly(),
     thumbnailUrl: z.string().nullable(),
+    wantedThumbnails: z
+      .array(z.object({ timestampSeconds: z.number(), failure: pictureFailureSchema.nullable() }))
+      .readonly(),
+    poster: z
+      .object({
+        url: z.string().nullable(),
+        pending: z.boolean(),
+        failure: pictureFailureSchema.nullable(),
+      })
+      .nullable(),
+    storyboardUrl: z.string().nullable(),
     failure: failureSchema.nullable(),
     warnings: warningsSchema,
     waitingFor: z.string().nullable(),

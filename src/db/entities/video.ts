@@ -33,6 +33,8 @@ const VideoSchema = defineEntity({
     profile: p.enum(PROFILES),
     priority: p.enum(PRIORITIES).default('normal'),
     thumbnailTimestamps: p.json().$type<readonly number[]>().nullable(),
+    /** The thumbnail that somebody has chosen to stand for the video, by its time; versions have it again. */
+    defaultThumbnailSeconds: p.double().$type<number>().nullable(),
     status: p.enum(VIDEO_STATES).default('pending'),
 
     /** Name of the original in the store; the uploader's own name is only for show. */

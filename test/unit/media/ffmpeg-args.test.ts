@@ -412,5 +412,9 @@ describe('thumbnailArgs', () => {
     expect(command.outputs[0]?.options.join(' ')).toContain(
       String.raw`-vf select=not(mod(n\,3)),thumbnail=n=20 -frames:v 1`,
     );
+    const lit = thumbnailArgs({ ...thumbnail, atSeconds: 0, chooseEvery: 3, avoidBlack: true });
+    expect(lit.outputs[0]?.options.join(' ')).toMatch(
+      /-vf select=[^ ]*,blackframe=[^ ]*,metadata=mode=select:[^ ]*,thumbnail=n=20 -frames:v 1/,
+    );
   });
 });

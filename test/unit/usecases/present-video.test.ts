@@ -1,6 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import type { StreamRecord } from '../../../src/db/published.ts';
 import type { RunRecord } from '../../../src/db/run-views.ts';
+import type { Wish } from '../../../src/db/picture-wishes.ts';
 import type { VideoFacts } from '../../../src/db/video-facts.ts';
 import type { VideoRecord } from '../../../src/db/videos.ts';
 import type { UserId, VideoId } from '../../../src/domain/ids.ts';
@@ -17,6 +18,7 @@ describe('presentVideo', () => {
         streams: [stream('240p'), stream('720p'), stream('compressed'), stream('processed')],
         thumbnails: [thumbnail(0, false), thumbnail(1, true)],
         run: run({ state: 'completed', progressPercent: 100 }),
+        ...NO_PICTURES,
       },
       NOW,
     );
@@ -34,6 +36,40 @@ describe('presentVideo', () => {
       ['720p', '/videos/stream/42/720p/'],
       ['240p', '/videos/stream/42/240p/'],
     ]);
+  });
+
+  it('lets an own poster stand for the video, and tells what is still to be made of the pictures', () => {
+    const failure = { code: 'poster-unreadable', detail: 'The file cannot be read.' } as const;
+    const published = {
+      ...facts(null),
+      video: video({ status: 'completed', version: 2 }),
+      thumbnails: [thumbnail(0, true)],
+      hasStoryboard: true,
+    };
+    expect(presentVideo(published, NOW)).toMatchObject({
+      thumbnailUrl: '/videos/42/thumbnails/0.jpg',
+      poster: null,
+      wantedThumbnails: [],
+      storyboardUrl: '/videos/42/storyboard.vtt',
+    });
+    const wished = {
+      ...published,
+      wishes: [wish({ atSeconds: 3.5 }), wish({ kind: 'own-poster' })],
+    };
+    expect(presentVideo(wished, NOW)).toMatchObject({
+      thumbnailUrl: '/videos/42/thumbnails/0.jpg',
+      poster: { url: null, pending: true, failure: null },
+      wantedThumbnails: [{ timestampSeconds: 3.5, failure: null }],
+    });
+    const refused = {
+      ...published,
+      hasOwnPoster: true,
+      wishes: [wish({ kind: 'own-poster', failure })],
+    };
+    expect(presentVideo(refused, NOW)).toMatchObject({
+      thumbnailUrl: '/videos/42/poster',
+      poster: { url: '/videos/42/poster', pending: false, failure },
+    });
   });
 
   it('shows how far an active run is and how long it may take', () => {
@@ -175,12 +211,29 @@ describe('presentVideo', () => {
   });
 });
 
+const NO_PICTURES = { hasStoryboard: false, hasOwnPoster: false, wishes: [] };
+
+function wish(changes: Partial<Wish>): Wish {
+  return {
+    id: 1,
+    videoId: 42 as VideoId,
+    kind: 'thumbnail',
+    atSeconds: 0,
+    uploadKey: null,
+    unendedStarts: 0,
+    failure: null,
+    createdAt: NOW,
+    ...changes,
+  };
+}
+
 function facts(active: RunRecord | null): VideoFacts {
   return {
     video: video({ status: active === null ? 'pending' : 'processing' }),
     streams: [],
     thumbnails: [],
     run: active,
+    ...NO_PICTURES,
   };
 }
 
@@ -242,6 +295,7 @@ function video(changes: Partial<VideoRecord>): VideoRecord {
     profile: 'ladder',
     priority: 'normal',
     thumbnailTimestamps: null,
+    defaultThumbnailSeconds: null,
     status: 'pending',
     storedName: 'x.mov',
     originalFileName: 'holiday.mov',
