@@ -19,6 +19,7 @@ describe('weighSteps', () => {
       'rendition/480p',
       'rendition/360p',
       'rendition/240p',
+      'storyboard',
       'thumbnails',
     ]);
     expect(sum(steps, '')).toBeLessThan(100);
