@@ -90,7 +90,8 @@ describe('createEncoderAdmission', () => {
   });
 
   describe('threads', () => {
-    const perThread = ({ encode, decode }: EncodeThreads): number => 300 + 80 * encode + 20 * decode;
+    const perThread = ({ encode, decode }: EncodeThreads): number =>
+      300 + 80 * encode + 20 * decode;
 
     it('gives a lone piece all cores, where they fit', () => {
       expect(piece(1, 0, { estimateMb: perThread })).toMatchObject({ threads: TWO, memoryMb: 500 });

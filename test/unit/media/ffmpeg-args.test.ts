@@ -165,7 +165,9 @@ describe('encodeChunkArgs', () => {
   });
 
   it('bounds the threads when asked to', () => {
-    const [one, four] = [1, 4].map((threads) => encodeChunkArgs({ ...CHUNK, threads: { encode: threads, decode: threads + 1 } }));
+    const [one, four] = [1, 4].map((threads) =>
+      encodeChunkArgs({ ...CHUNK, threads: { encode: threads, decode: threads + 1 } }),
+    );
     expect(one?.outputs[0]?.options.join(' ')).toContain('-threads:v 1');
     expect(one?.inputs[0]?.options.join(' ')).toContain('-threads 2 -filter_complex_threads 2');
     expect(four?.outputs[0]?.options.join(' ')).toContain('-threads:v 4');
