@@ -171,7 +171,8 @@ describe('with ON_TRUNCATED=keep', () => {
     ['kept.flv', 0.5, []],
   ] as const)('publishes what is there of %s, and says so', async (name, share, options) => {
     const id = await pipeline.submit(await makeCut(name, share, options));
-    const video = await pipeline.waitForStatus(id, 'completed');
+    await pipeline.client.workflow.getHandle(`process-video-${id}`).result();
+    const video = await pipeline.video(id);
     expect(video['warnings']).toMatchObject([{ code: 'source-truncated' }]);
     const plan = await planOf(pipeline, id);
     expect(plan.frames).toBeLessThan(12 * 25 * (share + 0.15));
