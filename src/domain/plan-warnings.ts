@@ -24,6 +24,9 @@ export interface Planned {
   readonly movedThumbnails: number;
 }
 
+/** Of the width: scaling to an odd size leaves a ratio of 1.002 behind, which nobody sees. */
+const ODD_FROM = 0.01;
+
 /** The warnings that follow from a probe. Pure. */
 export function listWarnings(info: MediaInfo, planned: Planned): readonly PlanWarning[] {
   const { num, den } = info.video.sampleAspectRatio;
@@ -45,7 +48,7 @@ export function listWarnings(info: MediaInfo, planned: Planned): readonly PlanWa
       detail: `The pictures do not follow each other evenly; they were put on a grid of ${rate} a second.`,
     },
     {
-      applies: num !== den,
+      applies: Math.abs(num / den - 1) > ODD_FROM,
       code: 'odd-sample-aspect-ratio',
       detail: `The pixels of the source are not square (${num}:${den}); the picture was made as wide as it is shown.`,
     },

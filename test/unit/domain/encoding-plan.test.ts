@@ -142,6 +142,8 @@ describe('planEncoding', () => {
     expect(plan({ video: { sampleAspectRatio } }).warnings.map(({ code }) => code)).toEqual([
       'odd-sample-aspect-ratio',
     ]);
+    const nearly = { num: 23_104, den: 23_049 };
+    expect(plan({ video: { sampleAspectRatio: nearly } }).warnings).toEqual([]);
   });
 
   it('warns when the only sound cannot be read', () => {
