@@ -56,13 +56,14 @@ export interface EncodeRendition {
 
 /** Decoded before a chunk's first frame and dropped: deinterlacers and open GOPs need what came before. */
 const RUN_UP_SECONDS = 1;
-const MARGIN_SECONDS = 1;
 /** An encoder that keeps to its cap never comes near this; a file that grows past it is a fault. */
 const SIZE_SAFETY = 3;
 
 /**
  * Frames are placed on the grid of the whole video (`fps` on the source's own clock) and cut by their number, so that the
- * pieces are the same frames, whoever makes them and however many there are.
+ * pieces are the same frames, whoever makes them and however many there are. A picture may stand still over the place where two
+ * pieces meet, so each begins at the key frame before it (`-noaccurate_seek` lets all from there through), and reads on until a
+ * frame lies beyond its end.
  * The first piece repeats its first picture back to zero where the sound begins earlier.
  */
 export function encodeChunkArgs(chunk: EncodeChunk): FfmpegCommand {
@@ -71,15 +72,12 @@ export function encodeChunkArgs(chunk: EncodeChunk): FfmpegCommand {
   const { firstSeconds, zeroSeconds } = chunk.clock;
   const beginSeconds = zeroSeconds + chunk.originSeconds + chunk.firstFrame / rate;
   const seekSeconds = Math.max(0, beginSeconds - RUN_UP_SECONDS - firstSeconds);
-  const leadSeconds = Math.max(0, beginSeconds - firstSeconds - seekSeconds);
   const input = {
     options: [
       ...UPLOAD_INPUT_FLAGS,
       ...decodingThreads(chunk.threads),
       '-copyts',
-      ...(seekSeconds > 0 ? ['-ss', formatSeconds(seekSeconds)] : []),
-      '-t',
-      formatSeconds(leadSeconds + seconds + MARGIN_SECONDS),
+      ...(seekSeconds > 0 ? ['-noaccurate_seek', '-ss', formatSeconds(seekSeconds)] : []),
     ],
     path: chunk.sourcePath,
   };

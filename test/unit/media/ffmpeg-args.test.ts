@@ -59,9 +59,7 @@ const CHUNK: EncodeChunk = {
 describe('encodeChunkArgs', () => {
   it('decodes once and scales in a cascade', () => {
     const command = encodeChunkArgs(CHUNK);
-    expect(command.inputs).toEqual([
-      { options: [...GUARDED, '-copyts', '-t', '31.53'], path: '/scratch/input' },
-    ]);
+    expect(command.inputs).toEqual([{ options: [...GUARDED, '-copyts'], path: '/scratch/input' }]);
     expect(command.filterGraph).toBe(
       [
         '[0:2]setpts=PTS-0.5/TB,fps=fps=30000/1001:start_time=0,trim=start_pts=0:end_pts=900,setpts=N/(30000/1001)/TB,' +
@@ -135,10 +133,9 @@ describe('encodeChunkArgs', () => {
     });
     expect(command.inputs[0]?.options.slice(GUARDED.length)).toEqual([
       '-copyts',
+      '-noaccurate_seek',
       '-ss',
       '29.5',
-      '-t',
-      '32',
     ]);
     expect(command.filterGraph).toContain(
       'setpts=PTS-0.5/TB,fps=fps=25/1,trim=start_pts=750:end_pts=1500,setpts=N/(25/1)/TB,',
@@ -149,13 +146,13 @@ describe('encodeChunkArgs', () => {
     const later = { ...CHUNK, frameRate: { num: 25, den: 1 }, firstFrame: 750, endFrame: 1500 };
     const source = encodeChunkArgs({ ...later, clock: { firstSeconds: 10, zeroSeconds: 10 } });
     expect(source.inputs[0]?.options.slice(GUARDED.length)).toEqual([
-      ...['-copyts', '-ss', '29.5', '-t', '32'],
+      ...['-copyts', '-noaccurate_seek', '-ss', '29.5'],
     ]);
     expect(source.filterGraph).toContain('setpts=PTS-10.5/TB,fps=fps=25/1,trim=start_pts=750');
     // Its copy has the picture alone, which begins half a second after zero.
     const copy = encodeChunkArgs({ ...later, clock: { firstSeconds: 0.5, zeroSeconds: 0 } });
     expect(copy.inputs[0]?.options.slice(GUARDED.length)).toEqual([
-      ...['-copyts', '-ss', '29', '-t', '32'],
+      ...['-copyts', '-noaccurate_seek', '-ss', '29'],
     ]);
     expect(copy.filterGraph).toContain('setpts=PTS-0.5/TB,fps=fps=25/1,trim=start_pts=750');
   });
