@@ -99,7 +99,8 @@ describe('verification before publishing', () => {
     });
     await pipeline.client.workflow.getHandle(`process-video-${id}`).result();
     const encodes = commands.filter(isEncode);
-    expect(encodes.map((command) => isFirstChunk(command)).toSorted()).toEqual([false, true, true]);
+    expect(encodes).toHaveLength(3);
+    expect(encodes.filter(isFirstChunk)).toHaveLength(2);
     // All renditions of the odd chunk at once.
     expect(encodes.at(-1)?.outputs).toHaveLength(2);
     expect(await framesOf(streamFile(id, '240p'))).toBe(200);
