@@ -24,11 +24,12 @@ export function compressAudio(
     const command = encodeAudioArgs({
       sourcePath: await fetchSource(deps, attempt),
       audioStreamIndex: plan.audio.streamIndex,
+      clock: { firstSeconds: plan.startSeconds, zeroSeconds: plan.startSeconds },
       originSeconds: plan.originSeconds,
       durationSeconds: plan.durationSeconds,
       outputPath,
     });
-    await attempt.runFfmpeg(command);
+    await attempt.runFfmpeg(command, { durationSeconds: plan.durationSeconds });
     const facts = await verifySound(
       outputPath,
       { durationSeconds: plan.durationSeconds },

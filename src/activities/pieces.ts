@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import path from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import type { PieceFacts } from '../db/entities/piece.ts';
 import {
   type FinishedPiece,
@@ -123,9 +124,15 @@ export interface MadePiece {
   readonly key?: string;
 }
 
+/** A database that restarts is back in seconds; one that is away longer costs the piece, which is then made again. */
+const LEDGER_PATIENCE_MS = 120_000;
+const LEDGER_RETRY_MS = 1_000;
+
 /**
  * Stores what was made and enters it in the ledger, fenced. Whoever commits first wins: the loser's object goes.
- * @param andThen more writes in the same transaction
+ *
+ * Made work is worth waiting for: a database that is away for a moment costs no encode and leaves no object behind.
+ * @param andThen more writes in the same transaction; may run again when its answer was lost
  */
 export async function keepPiece(
   deps: ActivityDeps,
@@ -138,19 +145,34 @@ export async function keepPiece(
   const stored = await putUnowned(deps, key, made.path, signal);
   let kept: FinishedPiece | undefined;
   try {
-    kept = await asActiveRun(deps, video.id, async (tx, run) => {
-      const piece = await recordPiece(tx, ownerOf(video), made.piece, {
-        ...stored,
-        objectKey: key,
-        toolVersion: deps.ffmpeg.version,
-        facts: made.facts,
+    const record = () =>
+      asActiveRun(deps, video.id, async (tx, run) => {
+        const piece = await recordPiece(tx, ownerOf(video), made.piece, {
+          ...stored,
+          objectKey: key,
+          toolVersion: deps.ffmpeg.version,
+          facts: made.facts,
+        });
+        await andThen?.(tx, run, piece);
+        return piece;
       });
-      await andThen?.(tx, run, piece);
-      return piece;
-    });
+    kept = await waitOutDatabase(record, signal);
     return kept;
   } finally {
     if (kept?.objectKey !== key) await deleteIfUnowned(deps, [key]).catch(() => undefined);
+  }
+}
+
+async function waitOutDatabase<T>(write: () => Promise<T>, signal: AbortSignal): Promise<T> {
+  const giveUpAt = performance.now() + LEDGER_PATIENCE_MS;
+  for (;;) {
+    try {
+      return await write();
+    } catch (error) {
+      const isAway = error instanceof AppError && error.code === 'database-unavailable';
+      if (!isAway || signal.aborted || performance.now() > giveUpAt) throw error;
+      await delay(LEDGER_RETRY_MS, undefined, { signal });
+    }
   }
 }
 

@@ -21,11 +21,14 @@ export interface Config {
   readonly temporalNamespace: string;
   readonly temporalUiUrl: string | undefined;
   readonly maxVideoProcessingTasks: number;
+  /** Undefined: a share of the memory that the worker finds. */
+  readonly ffmpegMemoryMb: number | undefined;
   readonly videoProcessingTimeoutSeconds: number;
   readonly videoProfile: 'ladder' | '720p';
   readonly videoCrf: number;
   readonly videoPreset: string;
   readonly decodeCheck: 'smallest' | 'all';
+  readonly onTruncated: 'fail' | 'keep';
   readonly maxUploadBytes: number;
   readonly maxVideoDurationSeconds: number;
   readonly workRetentionDays: number;
@@ -135,11 +138,13 @@ export function loadConfig(env: Environment = readEnvironment()): Config {
     temporalNamespace: values.TEMPORAL_NAMESPACE,
     temporalUiUrl: values.TEMPORAL_UI_URL ?? stack?.temporalUiUrl,
     maxVideoProcessingTasks: values.MAX_VIDEO_PROCESSING_TASKS,
+    ffmpegMemoryMb: values.FFMPEG_MEMORY_MB,
     videoProcessingTimeoutSeconds: values.VIDEO_PROCESSING_TIMEOUT,
     videoProfile: values.VIDEO_PROFILE,
     videoCrf: values.VIDEO_CRF,
     videoPreset: values.VIDEO_PRESET,
     decodeCheck: values.DECODE_CHECK,
+    onTruncated: values.ON_TRUNCATED,
     maxUploadBytes: values.MAX_UPLOAD_BYTES,
     maxVideoDurationSeconds: values.MAX_VIDEO_DURATION_SECONDS,
     workRetentionDays: values.WORK_RETENTION_DAYS,

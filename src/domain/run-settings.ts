@@ -1,4 +1,4 @@
-import type { Profile } from './video.ts';
+import type { OnTruncated, Profile } from './video.ts';
 
 /** Which finished renditions are decoded to their end before they count: the smallest, or each of them. */
 export type DecodeCheck = 'smallest' | 'all';
@@ -17,6 +17,8 @@ export interface RunSettings {
   readonly maxDurationSeconds: number;
   /** Asked for by the uploader; null means 0, 25, 50 and 75 %. */
   readonly thumbnailTimestamps: readonly number[] | null;
+  /** What becomes of a source that ends before it says so. */
+  readonly onTruncated: OnTruncated;
   readonly platformFaultPatienceSeconds: number;
   /** Pieces of work that a worker does at the same time. */
   readonly lanes: number;

@@ -1,3 +1,4 @@
+import type { EncodeThreads } from '../domain/encoding-memory.ts';
 import type { RateControl } from '../domain/encoding-profile.ts';
 import { type FrameRate, framesPerSecond } from '../domain/frame-rate.ts';
 import type { ColorMatrix } from '../domain/media-info.ts';
@@ -10,13 +11,25 @@ import {
 } from './ffmpeg-command.ts';
 import { UPLOAD_INPUT_FLAGS } from './input-flags.ts';
 
+/**
+ * The timestamps of a file that is read. They are kept as they are (`-copyts`): with `-start_at_zero` ffmpeg takes the first one
+ * of the streams that are mapped for zero in some formats, so that sound and picture would lose their places.
+ */
+export interface SourceClock {
+  /** The first one of any stream: seeking counts from there. */
+  readonly firstSeconds: number;
+  /** The one that `originSeconds` counts from. */
+  readonly zeroSeconds: number;
+}
+
 /** One piece of the picture, all renditions at once: one decode, scaled in a cascade. */
 export interface EncodeChunk {
   readonly sourcePath: string;
+  readonly clock: SourceClock;
   readonly videoStreamIndex: number;
   /** The constant rate of every output. */
   readonly frameRate: FrameRate;
-  /** Where the output's zero lies after the source's first timestamp. */
+  /** Where the output's zero lies on the clock. */
   readonly originSeconds: number;
   /** On the grid of the output, counted from its beginning. */
   readonly firstFrame: number;
@@ -30,8 +43,8 @@ export interface EncodeChunk {
   readonly preset: string;
   /** Tallest first. */
   readonly renditions: readonly EncodeRendition[];
-  /** Of each encoder; 0 leaves the choice to x264. */
-  readonly threads: number;
+  /** Undefined leaves the choice to decoder, filters and encoders. */
+  readonly threads?: EncodeThreads;
 }
 
 export interface EncodeRendition {
@@ -55,13 +68,15 @@ const SIZE_SAFETY = 3;
 export function encodeChunkArgs(chunk: EncodeChunk): FfmpegCommand {
   const rate = framesPerSecond(chunk.frameRate);
   const seconds = (chunk.endFrame - chunk.firstFrame) / rate;
-  const seekSeconds = Math.max(0, chunk.firstFrame / rate + chunk.originSeconds - RUN_UP_SECONDS);
-  const leadSeconds = chunk.firstFrame / rate + chunk.originSeconds - seekSeconds;
+  const { firstSeconds, zeroSeconds } = chunk.clock;
+  const beginSeconds = zeroSeconds + chunk.originSeconds + chunk.firstFrame / rate;
+  const seekSeconds = Math.max(0, beginSeconds - RUN_UP_SECONDS - firstSeconds);
+  const leadSeconds = Math.max(0, beginSeconds - firstSeconds - seekSeconds);
   const input = {
     options: [
       ...UPLOAD_INPUT_FLAGS,
+      ...decodingThreads(chunk.threads),
       '-copyts',
-      '-start_at_zero',
       ...(seekSeconds > 0 ? ['-ss', formatSeconds(seekSeconds)] : []),
       '-t',
       formatSeconds(leadSeconds + seconds + MARGIN_SECONDS),
@@ -92,11 +107,21 @@ export function encodeChunkArgs(chunk: EncodeChunk): FfmpegCommand {
   };
 }
 
+/**
+ * Left alone, a decoder takes a thread for each core of the machine and one more, each with pictures of its own: 50 MB of 4K HDR on
+ * two cores, and more with every core.
+ */
+function decodingThreads(threads: EncodeThreads | undefined): readonly string[] {
+  if (threads === undefined) return [];
+  const count = String(threads.decode);
+  return ['-threads', count, '-filter_complex_threads', count];
+}
+
 function chunkFilterGraph(chunk: EncodeChunk): string {
   const { num, den } = chunk.frameRate;
   const prepare = [
     ...(chunk.interlaced ? ['bwdif=mode=send_frame'] : []),
-    `setpts=PTS-${formatSeconds(chunk.originSeconds)}/TB`,
+    `setpts=PTS-${formatSeconds(chunk.clock.zeroSeconds + chunk.originSeconds)}/TB`,
     `fps=fps=${num}/${den}${chunk.firstFrame === 0 ? ':start_time=0' : ''}`,
     `trim=start_pts=${chunk.firstFrame}:end_pts=${chunk.endFrame}`,
     `setpts=N/(${num}/${den})/TB`,
@@ -164,7 +189,7 @@ function x264Options(chunk: EncodeChunk, { rateControl }: EncodeRendition): read
     'bt709',
     '-color_range',
     'tv',
-    ...(chunk.threads > 0 ? ['-threads:v', String(chunk.threads)] : []),
+    ...(chunk.threads === undefined ? [] : ['-threads:v', String(chunk.threads.encode)]),
   ];
 }
 
@@ -176,6 +201,7 @@ function sizeLimitBytes(rateControl: RateControl, seconds: number): number {
 export interface EncodeAudio {
   readonly sourcePath: string;
   readonly audioStreamIndex: number;
+  readonly clock: SourceClock;
   readonly originSeconds: number;
   /** Of the picture: sound lasts as long. */
   readonly durationSeconds: number;
@@ -188,9 +214,7 @@ export interface EncodeAudio {
  */
 export function encodeAudioArgs(audio: EncodeAudio): FfmpegCommand {
   return {
-    inputs: [
-      { options: [...UPLOAD_INPUT_FLAGS, '-copyts', '-start_at_zero'], path: audio.sourcePath },
-    ],
+    inputs: [{ options: [...UPLOAD_INPUT_FLAGS, '-copyts'], path: audio.sourcePath }],
     outputs: [
       {
         options: [
@@ -201,7 +225,7 @@ export function encodeAudioArgs(audio: EncodeAudio): FfmpegCommand {
           '-dn',
           ...NO_METADATA,
           '-af',
-          `asetpts=PTS-${formatSeconds(audio.originSeconds)}/TB,aresample=async=1:first_pts=0,apad`,
+          `asetpts=PTS-${formatSeconds(audio.clock.zeroSeconds + audio.originSeconds)}/TB,aresample=async=1:first_pts=0,apad`,
           ...AAC,
           '-t',
           formatSeconds(audio.durationSeconds),

@@ -8,19 +8,27 @@ export interface Thumbnail {
   readonly atSeconds: number | 'last';
   /** Takes the most telling one of the next two seconds' pictures, looking at every nth; null takes the one at `atSeconds`. */
   readonly chooseEvery: number | null;
+  /** Where there is a choice, black pictures are none; nothing comes out where all are black. */
+  readonly avoidBlack?: boolean;
   readonly outputPath: string;
 }
+
+/** A picture whose pixels are nearly all darker than a dark night: titles on black are none. */
+const NOT_BLACK =
+  'blackframe=amount=0:threshold=32,metadata=mode=select:key=lavfi.blackframe.pblack:value=98:function=less';
 
 export function thumbnailArgs({
   sourcePath,
   atSeconds,
   chooseEvery,
+  avoidBlack = false,
   outputPath,
 }: Thumbnail): FfmpegCommand {
   const seek = atSeconds === 'last' ? ['-sseof', '-2'] : ['-ss', formatSeconds(atSeconds)];
   const reach = chooseEvery === null ? [] : ['-t', '2'];
+  const lit = avoidBlack ? `${NOT_BLACK},` : '';
   const choice =
-    chooseEvery === null ? [] : ['-vf', `select=not(mod(n\\,${chooseEvery})),thumbnail=n=20`];
+    chooseEvery === null ? [] : ['-vf', `select=not(mod(n\\,${chooseEvery})),${lit}thumbnail=n=20`];
   return {
     inputs: [
       {

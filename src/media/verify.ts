@@ -1,5 +1,6 @@
 import { AppError } from '../domain/errors.ts';
 import { type FrameRate, framesPerSecond } from '../domain/frame-rate.ts';
+import { allowedMissingSeconds } from '../domain/source-facts.ts';
 import { checkFailed } from './check-failed.ts';
 import {
   type InspectedVideo,
@@ -58,16 +59,14 @@ export interface ExpectedRendition {
 
 export interface ExpectedCopy {
   readonly durationSeconds: number;
+  /** A source that ends before it says so is taken as it is. */
+  readonly mayEndEarly: boolean;
   readonly hasAudio: boolean;
 }
 
-/** A source may end this much before its headers say so. */
-const MISSING_SECONDS = 0.5;
-const MISSING_SHARE = 0.01;
-
 /**
  * Checks an encoded piece by its packets. Exit status 0 of the encoder proves nothing.
- * @throws `source-truncated` when the last piece ends too early; `output-check-failed` for all else
+ * @throws `chunk-frames-wrong` (with `frames`, as found), `output-check-failed` for all else
  */
 export async function verifyChunk(
   file: string,
@@ -90,21 +89,14 @@ export async function verifyChunk(
 
 function refuseFrames(frames: number, expected: ExpectedChunk): void {
   const missing = expected.frames - frames;
-  const details = { expectedFrames: expected.frames, frames };
   const rate = framesPerSecond(expected.frameRate);
-  const allowed = Math.ceil(allowedMissing(expected.totalFrames / rate) * rate);
-  if (!expected.isLast || missing < 0)
-    throw checkFailed('frame-count', 'The piece has another number of frames than planned.', {
-      details,
-    });
-  const remaining = expected.totalFrames - missing;
-  if (missing > allowed) {
-    throw new AppError('source-truncated', {
-      detail: `The file says ${(expected.totalFrames / rate).toFixed(1)} s, but it ends after ${(remaining / rate).toFixed(1)} s.`,
-      ...details,
-    });
-  }
-  if (frames === 0) throw checkFailed('frame-count', 'The piece has no frames.', { details });
+  const allowed = Math.ceil(allowedMissingSeconds(expected.totalFrames / rate) * rate);
+  if (expected.isLast && frames > 0 && missing > 0 && missing <= allowed) return;
+  throw new AppError('chunk-frames-wrong', {
+    detail: 'The piece has another number of frames than planned.',
+    expectedFrames: expected.frames,
+    frames,
+  });
 }
 
 /**
@@ -167,7 +159,7 @@ export async function verifyCopy(
   requireStreams(found, expected);
   // Of the whole file: the picture's own length lacks what the sound begins earlier.
   const missing = expected.durationSeconds - found.durationSeconds;
-  if (missing > allowedMissing(expected.durationSeconds)) {
+  if (!expected.mayEndEarly && missing > allowedMissingSeconds(expected.durationSeconds)) {
     throw new AppError('source-truncated', {
       detail: `The file says ${expected.durationSeconds.toFixed(1)} s, but it ends after ${found.durationSeconds.toFixed(1)} s.`,
     });
@@ -175,10 +167,6 @@ export async function verifyCopy(
   const structure = await readStructure(file);
   requireFastStart(structure);
   return toFacts({ found, video, structure });
-}
-
-function allowedMissing(durationSeconds: number): number {
-  return Math.max(MISSING_SECONDS, MISSING_SHARE * durationSeconds);
 }
 
 interface Checked {

@@ -22,6 +22,7 @@ const SETTINGS: RunSettings = {
   preset: 'ultrafast',
   timeoutSeconds: 60,
   maxDurationSeconds: 6 * 3600,
+  onTruncated: 'fail',
   platformFaultPatienceSeconds: 60,
   thumbnailTimestamps: null,
   lanes: 2,
@@ -107,6 +108,7 @@ describe.each(await everyLauncher())('with %s', (_name, launcher) => {
     ffmpeg.run(
       encodeChunkArgs({
         sourcePath,
+        clock: { firstSeconds: 0, zeroSeconds: 0 },
         videoStreamIndex: 0,
         frameRate: { num: 25, den: 1 },
         originSeconds: 0,
@@ -117,7 +119,7 @@ describe.each(await everyLauncher())('with %s', (_name, launcher) => {
         toneMap: false,
         colorMatrix: 'tagged',
         preset: 'ultrafast',
-        threads: 1,
+        threads: { encode: 1, decode: 1 },
         renditions: [
           {
             widthPx: 160,
@@ -134,6 +136,7 @@ describe.each(await everyLauncher())('with %s', (_name, launcher) => {
       encodeAudioArgs({
         sourcePath,
         audioStreamIndex: 0,
+        clock: { firstSeconds: 0, zeroSeconds: 0 },
         originSeconds: 0,
         durationSeconds: 1,
         outputPath: file('out.m4a'),

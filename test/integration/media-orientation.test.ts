@@ -28,7 +28,7 @@ const file = (name: string): string => path.join(temp.path, name);
 
 /** Hashes of every frame that the encoders of the two smallest renditions would get, from pieces of a certain length. */
 async function framesFor(
-  sourcePath: string,
+  { sourcePath, startSeconds }: { sourcePath: string; startSeconds: number },
   plan: EncodingPlan,
   chunkFrames: number,
 ): Promise<readonly (readonly string[])[]> {
@@ -39,8 +39,9 @@ async function framesFor(
   const hashes: string[][] = renditions.map(() => []);
   for (let firstFrame = 0; firstFrame < plan.frames; firstFrame += chunkFrames) {
     const command = encodeChunkArgs({
-      ...{ sourcePath, firstFrame, renditions, threads: 0, preset: 'ultrafast' },
+      ...{ sourcePath, firstFrame, renditions, preset: 'ultrafast' },
       ...{ frameRate: plan.frameRate, gopFrames: plan.gopFrames },
+      clock: { firstSeconds: startSeconds, zeroSeconds: startSeconds },
       ...{ originSeconds: plan.originSeconds, videoStreamIndex: plan.video.streamIndex },
       ...{ interlaced: plan.video.interlaced, toneMap: plan.video.toneMap },
       colorMatrix: plan.video.colorMatrix,
@@ -93,8 +94,9 @@ async function shownTimes(sourcePath: string): Promise<readonly number[]> {
 async function expectRight(sourcePath: string, chunkFrames: number): Promise<EncodingPlan> {
   const info = await probeFile(sourcePath, tools);
   const plan = planClip(info);
-  const whole = await framesFor(sourcePath, plan, plan.frames);
-  const chunked = await framesFor(sourcePath, plan, chunkFrames);
+  const source = { sourcePath, startSeconds: info.startSeconds };
+  const whole = await framesFor(source, plan, plan.frames);
+  const chunked = await framesFor(source, plan, chunkFrames);
   expect(chunked).toEqual(whole);
   for (const hashes of whole) expect(plan.frames - hashes.length).toBeLessThanOrEqual(1);
 

@@ -253,6 +253,52 @@ describe('faults of a run', () => {
     await pipeline.waitForStatus(id, 'completed', 60);
   }, 90_000);
 
+  it('a database that is away when a piece is to be entered costs no encode and leaves no object', async () => {
+    let failures = 0;
+    let encodes = 0;
+    await start({
+      replace: ({ store, database, ffmpeg }) => {
+        let isAway = false;
+        return {
+          store: {
+            ...store,
+            async putFile(key, file, options) {
+              const stored = await store.putFile(key, file, options);
+              if (failures === 0 && key.startsWith('videos/work/')) isAway = true;
+              return stored;
+            },
+          },
+          database: {
+            ...database,
+            async transact(work) {
+              if (isAway) {
+                failures += 1;
+                isAway = failures < 3;
+                throw new AppError('database-unavailable');
+              }
+              return database.transact(work);
+            },
+          },
+          ffmpeg: {
+            ...ffmpeg,
+            async run(command, limits) {
+              const isEncode = command.outputs.some(({ options }) => options.includes('libx264'));
+              encodes += isEncode ? 1 : 0;
+              return ffmpeg.run(command, limits);
+            },
+          },
+        };
+      },
+    });
+    const id = await pipeline.submit(short);
+    await pipeline.waitForStatus(id, 'completed', 60);
+    expect({ failures, encodes }).toEqual({ failures: 3, encodes: 1 });
+    await pipeline.until(
+      'the pieces have gone',
+      async () => (await pipeline.keys('work/')).length === 0,
+    );
+  }, 90_000);
+
   it('rule 8: an output that is gone when it is to be published is made again', async () => {
     let isGone = false;
     await start({

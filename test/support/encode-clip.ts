@@ -8,6 +8,7 @@ import {
   encodeAudioArgs,
   encodeChunkArgs,
   type EncodeRendition,
+  type SourceClock,
 } from '../../src/media/encode-args.ts';
 import type { Ffmpeg } from '../../src/media/ffmpeg.ts';
 import type { InspectTools } from '../../src/media/inspect-output.ts';
@@ -48,6 +49,7 @@ export function planClip(info: MediaInfo): EncodingPlan {
     lanes: 1,
     threads: 2,
     decodeCheck: 'smallest',
+    onTruncated: 'fail',
   });
 }
 
@@ -109,6 +111,7 @@ async function encodePieces(
     }));
     const command = encodeChunkArgs({
       sourcePath: job.sourcePath,
+      clock: clockOf(job),
       videoStreamIndex: job.info.video.index,
       frameRate: job.frameRate,
       originSeconds: job.originSeconds,
@@ -120,12 +123,15 @@ async function encodePieces(
       colorMatrix: colorMatrixOf(job.info.video),
       preset: 'ultrafast',
       renditions,
-      threads: 0,
     });
     await job.ffmpeg.run(command, BUDGET);
     pieces.push(await checkPieces(job, renditions, { firstFrame, endFrame, gopFrames }));
   }
   return pieces;
+}
+
+function clockOf({ info }: EncodeJob): SourceClock {
+  return { firstSeconds: info.startSeconds, zeroSeconds: info.startSeconds };
 }
 
 async function checkPieces(
@@ -157,6 +163,7 @@ async function encodeSound(job: EncodeJob): Promise<string | null> {
   const command = encodeAudioArgs({
     sourcePath: job.sourcePath,
     audioStreamIndex: job.info.audio.index,
+    clock: clockOf(job),
     originSeconds: job.originSeconds,
     durationSeconds,
     outputPath,
