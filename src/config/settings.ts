@@ -144,7 +144,7 @@ export const SETTINGS = {
       'Which finished renditions are decoded from end to end before a version is published.',
     unit: '`smallest` (the lowest resolution) or `all`',
     reason:
-      'Packets, times and lengths are checked of all of them; decoding each one costs about a fifth of what encoding did.',
+      'Packets, times and lengths are checked of all of them; decoding each one as well costs about a seventh of what encoding did.',
   }),
   ON_TRUNCATED: setting(oneOf('fail', ['fail', 'keep']), {
     description: 'What becomes of a video whose file ends before it says so.',

@@ -1,8 +1,7 @@
 import type { OnTruncated, Profile } from './video.ts';
 
 /** Which finished renditions are decoded to their end before they count: the smallest, or each of them. */
-export const DECODE_CHECKS = ['smallest', 'all'] as const;
-export type DecodeCheck = (typeof DECODE_CHECKS)[number];
+export type DecodeCheck = 'smallest' | 'all';
 
 /**
  * What a run needs to know of the settings, taken when it is claimed and kept in its history.

@@ -4,31 +4,29 @@ import { AppError, type ErrorDetails } from '../domain/errors.ts';
  * What can be wrong with a file of ours, as `details.check` of `output-check-failed`: one name for each property that is looked
  * at before the file counts as made.
  */
-export const OUTPUT_CHECKS = [
+export type OutputCheck =
   /** It is an MP4 whose boxes add up. */
-  'structure',
+  | 'structure'
   /** One picture, one sound where there is any, nothing else. */
-  'streams',
-  'picture-codec',
+  | 'streams'
+  | 'picture-codec'
   /** Width and height as planned. */
-  'picture-size',
+  | 'picture-size'
   /** Square pixels, upright as stored. */
-  'picture-shape',
-  'frame-count',
+  | 'picture-shape'
+  | 'frame-count'
   /** Every frame at its time, all the same time apart. */
-  'frame-interval',
+  | 'frame-interval'
   /** At the beginning of every group, and nowhere else. */
-  'key-frames',
+  | 'key-frames'
   /** As long as its frames. */
-  'picture-length',
+  | 'picture-length'
   /** As long as the picture. */
-  'sound-length',
+  | 'sound-length'
   /** The index stands before the media. */
-  'fast-start',
+  | 'fast-start'
   /** A decoder has nothing to complain of. */
-  'decode',
-] as const;
-export type OutputCheck = (typeof OUTPUT_CHECKS)[number];
+  | 'decode';
 
 /** @returns `output-check-failed`, to be thrown; `detail` is a sentence for the uploader */
 export function checkFailed(

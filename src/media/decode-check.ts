@@ -33,7 +33,7 @@ export async function verifyDecodes(
 }
 
 /** Nothing is written: the output only has to have a name. */
-export function decodeArgs({ sourcePath, hasAudio }: DecodeJob): FfmpegCommand {
+function decodeArgs({ sourcePath, hasAudio }: DecodeJob): FfmpegCommand {
   const maps = ['-map', '0:v:0', ...(hasAudio ? ['-map', '0:a:0'] : [])];
   return {
     inputs: [{ options: [...OWN_INPUT_FLAGS, '-xerror'], path: sourcePath }],

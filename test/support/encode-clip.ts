@@ -1,6 +1,7 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 
+import { type EncodingPlan, planEncoding } from '../../src/domain/encoding-plan.ts';
 import { type FrameRate, framesPerSecond } from '../../src/domain/frame-rate.ts';
 import { colorMatrixOf, type MediaInfo } from '../../src/domain/media-info.ts';
 import {
@@ -33,6 +34,23 @@ export interface EncodeJob {
   /** Default: one piece over the whole video. */
   readonly chunkFrames?: number;
   readonly sizes: readonly { readonly widthPx: number; readonly heightPx: number }[];
+}
+
+/** What the product would do with a source; everything in one piece. */
+export function planClip(info: MediaInfo): EncodingPlan {
+  return planEncoding(info, {
+    profile: 'ladder',
+    crf: 22,
+    preset: 'ultrafast',
+    timeoutSeconds: 600,
+    maxDurationSeconds: 3600,
+    thumbnailTimestamps: null,
+    platformFaultPatienceSeconds: 60,
+    lanes: 1,
+    threads: 2,
+    decodeCheck: 'smallest',
+    onTruncated: 'fail',
+  });
 }
 
 export interface EncodedRendition {
