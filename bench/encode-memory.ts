@@ -139,6 +139,7 @@ async function prepare(source: BenchSource, preset: string): Promise<Job> {
     decodeCheck: 'smallest',
     platformFaultPatienceSeconds: 0,
     lanes: LANES,
+    ffmpegMemoryMb: DROPLET_BUDGET_MB,
     threads: Math.max(1, Math.floor(availableParallelism() / LANES)),
   };
   return { source, info, plan: planEncoding(info, settings), settings };
