@@ -165,7 +165,10 @@ export function planEncoding(info: MediaInfo, settings: RunSettings): EncodingPl
 
 /** Pieces that memory lets run one after the other need not come in pairs. */
 function lanesWithRoom(encoderMemoryMb: number, settings: RunSettings): number {
-  return Math.max(1, Math.min(settings.lanes, Math.floor(settings.ffmpegMemoryMb / encoderMemoryMb)));
+  return Math.max(
+    1,
+    Math.min(settings.lanes, Math.floor(settings.ffmpegMemoryMb / encoderMemoryMb)),
+  );
 }
 
 /** A source whose packets were counted may be known to be cut off. @throws `source-truncated` */

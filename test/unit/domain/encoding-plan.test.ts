@@ -82,8 +82,8 @@ function plan(changes: {
 describe('planEncoding', () => {
   it('divides into pieces for two slots only where memory has room for two encoders', () => {
     const chunksAt = (ffmpegMemoryMb: number): number =>
-      planEncoding(INFO, { ...SETTINGS, ffmpegMemoryMb }).chunks.length;
-    const { encoderMemoryMb } = planEncoding(INFO, SETTINGS).estimate;
+      plan({ settings: { ffmpegMemoryMb } }).chunks.length;
+    const { encoderMemoryMb } = plan({}).estimate;
     expect(chunksAt(2 * encoderMemoryMb)).toBe(2);
     expect(chunksAt(2 * encoderMemoryMb - 1)).toBe(1);
     expect(chunksAt(100)).toBe(1);
