@@ -17,7 +17,8 @@ import { measurePeak } from './peak-memory.ts';
 
 /**
  * Prints what encodes of the product take in memory beside what `domain/encoding-memory.ts` says, and what the admission of
- * encoders makes of two videos at once: `npm run bench:memory`. Files given as arguments are measured too.
+ * encoders makes of two videos at once: `npm run bench:memory`. Files given as arguments are
+ * measured too; with `--pairs` only the second table is made.
  */
 const LANES = 2;
 /** Of a machine of 2 GB. */
@@ -52,11 +53,14 @@ const folder = await mkdtemp(path.join(tmpdir(), 'steadyreel-bench-'));
 try {
   print(`${ffmpeg.version}\n${availableParallelism()} cores; sources are being made …`);
   const made = await makeSources(folder);
-  const given = process.argv.slice(2).map((file) => ({
-    name: path.basename(file),
-    path: path.resolve(file),
-  }));
-  await measureEstimates([...made, ...given]);
+  const words = process.argv.slice(2);
+  const given = words
+    .filter((word) => !word.startsWith('--'))
+    .map((file) => ({
+      name: path.basename(file),
+      path: path.resolve(file),
+    }));
+  if (!words.includes('--pairs')) await measureEstimates([...made, ...given]);
   await measurePairs(made);
 } finally {
   await rm(folder, { recursive: true, force: true });
@@ -139,6 +143,7 @@ async function prepare(source: BenchSource, preset: string): Promise<Job> {
     decodeCheck: 'smallest',
     platformFaultPatienceSeconds: 0,
     lanes: LANES,
+    ffmpegMemoryMb: DROPLET_BUDGET_MB,
     threads: Math.max(1, Math.floor(availableParallelism() / LANES)),
   };
   return { source, info, plan: planEncoding(info, settings), settings };

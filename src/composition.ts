@@ -83,6 +83,7 @@ export async function composeWorker(config: Config): Promise<WorkerParts> {
       workRetentionDays: config.workRetentionDays,
       reconcileGraceSeconds: config.reconcileGraceSeconds,
       lanes: config.maxVideoProcessingTasks,
+      ffmpegMemoryMb,
       threads: Math.max(1, Math.floor(cores / config.maxVideoProcessingTasks)),
       decodeCheck: config.decodeCheck,
     },

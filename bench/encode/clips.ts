@@ -70,6 +70,7 @@ const SETTINGS: RunSettings = {
   onTruncated: 'fail',
   decodeCheck: 'smallest',
   platformFaultPatienceSeconds: 3600,
+  ffmpegMemoryMb: 8000,
   lanes: 2,
   threads: 1,
 };

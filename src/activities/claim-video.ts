@@ -95,6 +95,7 @@ function takeSnapshot(
     platformFaultPatienceSeconds: server.platformFaultPatienceSeconds,
     lanes: server.lanes,
     threads: server.threads,
+    ffmpegMemoryMb: server.ffmpegMemoryMb,
     decodeCheck: server.decodeCheck,
   };
 }

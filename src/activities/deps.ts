@@ -40,5 +40,6 @@ export interface ServerSettings {
   readonly reconcileGraceSeconds: number;
   readonly lanes: number;
   readonly threads: number;
+  readonly ffmpegMemoryMb: number;
   readonly decodeCheck: DecodeCheck;
 }

@@ -59,6 +59,8 @@ interface Waiter {
 const ONE_THREAD: EncodeThreads = { encode: 1, decode: 1 };
 /** When a piece that was turned away asks again. */
 export const ASK_AGAIN_MS = 10_000;
+/** The same, while another piece of its run is encoding here: it will hand on its room. */
+export const ASK_SIBLING_AGAIN_MS = 3_000;
 /** So long smaller pieces may overtake. Then what ends makes room for the first in the line alone. */
 const OVERTAKEN_FOR_MS = 60_000;
 /** Nothing is kept free for one that has missed its turn to ask three times: it was cancelled, or another worker has it. */

@@ -10,7 +10,7 @@ import type { FfmpegRun, FfmpegRunOptions } from '../media/ffmpeg.ts';
 import type { ToolLauncher } from '../media/tool-launcher.ts';
 import { type AttemptProgress, trackProgress } from './attempt-progress.ts';
 import type { ActivityDeps } from './deps.ts';
-import { ASK_AGAIN_MS } from './encoder-admission.ts';
+import { ASK_AGAIN_MS, ASK_SIBLING_AGAIN_MS } from './encoder-admission.ts';
 import { asActiveRun, currentRun } from './fence.ts';
 import { toApplicationFailure } from './to-application-failure.ts';
 
@@ -272,7 +272,7 @@ async function waitForMemory(
   known: AppError,
 ): Promise<unknown> {
   if (run !== undefined && deps.encoders.isWorkingFor(run.id))
-    return toApplicationFailure(known, { nextRetryDelayMs: ASK_AGAIN_MS });
+    return toApplicationFailure(known, { nextRetryDelayMs: ASK_SIBLING_AGAIN_MS });
   return tellWait(deps, spec, known, ASK_AGAIN_MS);
 }
 

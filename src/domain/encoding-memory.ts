@@ -52,8 +52,9 @@ const ENCODER_BYTES_PER_PIXEL: Readonly<Record<string, number>> = {
 /** With more than one thread the lookahead has one of its own, and a queue; each thread has pictures in work. */
 const LOOKAHEAD_THREAD_BYTES_PER_PIXEL = 20;
 const BYTES_PER_PIXEL_PER_MORE_THREAD = 7.5;
+const WITHOUT_LOOKAHEAD: readonly string[] = ['ultrafast', 'superfast'];
 /** Above what was measured: contents and versions differ. */
-const MARGIN = 1.04;
+const MARGIN = 1.03;
 
 /** MB at the peak, a little above what was measured. */
 export function estimateEncodeMemoryMb(input: EncodeMemoryInput): number {
@@ -76,5 +77,6 @@ function encoderBytesPerPixel(preset: string, moreThreads: number): number {
   const slowest = Math.max(...Object.values(ENCODER_BYTES_PER_PIXEL));
   const alone = ENCODER_BYTES_PER_PIXEL[preset] ?? slowest;
   if (moreThreads === 0) return alone;
-  return alone + LOOKAHEAD_THREAD_BYTES_PER_PIXEL + moreThreads * BYTES_PER_PIXEL_PER_MORE_THREAD;
+  const lookahead = WITHOUT_LOOKAHEAD.includes(preset) ? 0 : LOOKAHEAD_THREAD_BYTES_PER_PIXEL;
+  return alone + lookahead + moreThreads * BYTES_PER_PIXEL_PER_MORE_THREAD;
 }

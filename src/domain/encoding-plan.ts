@@ -99,6 +99,14 @@ export function planEncoding(info: MediaInfo, settings: RunSettings): EncodingPl
     toneMap,
     preset: settings.preset,
   });
+  const encoderMemoryMb = estimateEncodeMemoryMb({
+    sourcePixels: video.codedWidthPx * video.codedHeightPx,
+    bitDepth: video.bitDepth,
+    toneMap,
+    renditions: ladder.renditions,
+    preset: settings.preset,
+    threads: { encode: settings.threads, decode: settings.threads },
+  });
   const pieces = choosePieces(info, { isTold: toldSeconds !== null });
   const chunks =
     pieces === 'one'
@@ -109,7 +117,7 @@ export function planEncoding(info: MediaInfo, settings: RunSettings): EncodingPl
           framesPerSecond: rate,
           frameCpuSeconds,
           timeoutSeconds: settings.timeoutSeconds,
-          lanes: settings.lanes,
+          lanes: lanesWithRoom(encoderMemoryMb, settings),
           threads: settings.threads,
         });
   const cut = keepTruncated(info, settings);
@@ -145,14 +153,7 @@ export function planEncoding(info: MediaInfo, settings: RunSettings): EncodingPl
         hasAudio: audio !== null,
         copiedBytes: conversion === 'copy' ? info.sizeBytes : 0,
       }),
-      encoderMemoryMb: estimateEncodeMemoryMb({
-        sourcePixels: video.codedWidthPx * video.codedHeightPx,
-        bitDepth: video.bitDepth,
-        toneMap,
-        renditions: ladder.renditions,
-        preset: settings.preset,
-        threads: { encode: settings.threads, decode: settings.threads },
-      }),
+      encoderMemoryMb,
     },
     warnings: [
       ...listWarnings(info, { toneMap, frameRate, frames, movedThumbnails: thumbnails.moved }),
@@ -160,6 +161,14 @@ export function planEncoding(info: MediaInfo, settings: RunSettings): EncodingPl
       ...(toldSeconds === null ? [inOnePiece('its length is told nowhere')] : []),
     ],
   };
+}
+
+/** Pieces that memory lets run one after the other need not come in pairs. */
+function lanesWithRoom(encoderMemoryMb: number, settings: RunSettings): number {
+  return Math.max(
+    1,
+    Math.min(settings.lanes, Math.floor(settings.ffmpegMemoryMb / encoderMemoryMb)),
+  );
 }
 
 /** A source whose packets were counted may be known to be cut off. @throws `source-truncated` */

@@ -24,5 +24,7 @@ export interface RunSettings {
   readonly lanes: number;
   /** Encoder threads of each piece: the cores, shared among the lanes. */
   readonly threads: number;
+  /** For all encoders of a worker together. */
+  readonly ffmpegMemoryMb: number;
   readonly decodeCheck: DecodeCheck;
 }

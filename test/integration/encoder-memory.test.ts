@@ -90,7 +90,7 @@ describe('memory of encoders', () => {
     findProcesses(`${pipeline.folder}/`, LARGE);
 
   it('rule 33: what does not fit waits in plain sight, holds no slot, and has its turn', async () => {
-    await start({ ffmpegPath: gated, ffmpegMemoryMb: ONE_AT_A_TIME_MB });
+    await start({ ffmpegPath: gated, settings: { ffmpegMemoryMb: ONE_AT_A_TIME_MB } });
     const first = await pipeline.submit(large);
     await pipeline.until(
       'the first encode has begun',
@@ -136,7 +136,7 @@ describe('memory of encoders', () => {
   }, 300_000);
 
   it('runs an oversized piece alone with one thread', async () => {
-    await start({ ffmpegPath: gated, ffmpegMemoryMb: largeMb(1) - 1 });
+    await start({ ffmpegPath: gated, settings: { ffmpegMemoryMb: largeMb(1) - 1 } });
     await writeFile(gate, '');
     const ids = [await pipeline.submit(large), await pipeline.submit(large)];
     let most = 0;
@@ -186,7 +186,7 @@ describe('memory of encoders', () => {
       folder,
       `case " $* " in *" -threads:v 1 "*) exec ffmpeg "$@" ;; esac; echo "$*" >> ${log}; kill -9 $$`,
     );
-    await start({ ffmpegPath: killed, ffmpegMemoryMb: largeMb(2) });
+    await start({ ffmpegPath: killed, settings: { ffmpegMemoryMb: largeMb(2) } });
     const id = await pipeline.submit(large);
     await pipeline.waitForStatus(id, 'completed', 120);
     expect(await readLog()).toHaveLength(2);

@@ -25,6 +25,7 @@ const SETTINGS: RunSettings = {
   onTruncated: 'fail',
   platformFaultPatienceSeconds: 60,
   thumbnailTimestamps: null,
+  ffmpegMemoryMb: 8000,
   lanes: 2,
   threads: 1,
   decodeCheck: 'smallest',

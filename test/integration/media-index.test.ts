@@ -23,6 +23,7 @@ const SETTINGS = {
   onTruncated: 'fail',
   decodeCheck: 'smallest',
   platformFaultPatienceSeconds: 60,
+  ffmpegMemoryMb: 8000,
   lanes: 2,
   threads: 1,
 } as const;

@@ -61,8 +61,6 @@ export interface PipelineOptions {
   readonly launcher?: ToolLauncher;
   readonly settings?: Partial<ServerSettings>;
   readonly maxVideoProcessingTasks?: number;
-  /** Default: more than any test needs. */
-  readonly ffmpegMemoryMb?: number;
   /** Puts other parts in the place of the real ones. */
   readonly replace?: (deps: ActivityDeps) => Partial<ActivityDeps>;
 }
@@ -79,6 +77,8 @@ export const TEST_SETTINGS: ServerSettings = {
   reconcileGraceSeconds: 3600,
   lanes: 2,
   threads: 2,
+  /** More than any test needs. */
+  ffmpegMemoryMb: 8000,
   decodeCheck: 'smallest',
 };
 
@@ -99,6 +99,7 @@ export async function startPipeline(options: PipelineOptions = {}): Promise<Pipe
   });
   const scratch = await createScratchRoot(path.join(folder, 'work'));
   const launcher = options.launcher ?? (await unconfinedLauncher());
+  const settings: ServerSettings = { ...TEST_SETTINGS, ...options.settings };
   const real: ActivityDeps = {
     database: db.database,
     store: await createLocalStore({ root: path.join(folder, 'media') }),
@@ -109,12 +110,12 @@ export async function startPipeline(options: PipelineOptions = {}): Promise<Pipe
       logger,
       launcher,
     }),
-    encoders: createEncoderAdmission({ budgetMb: options.ffmpegMemoryMb ?? 8000, cores: 2 }),
+    encoders: createEncoderAdmission({ budgetMb: settings.ffmpegMemoryMb, cores: 2 }),
     ffprobePath: process.env['FFPROBE_PATH'] ?? '/usr/bin/ffprobe',
     launcher,
     scratch,
     logger,
-    settings: { ...TEST_SETTINGS, ...options.settings },
+    settings,
   };
   const deps = { ...real, ...options.replace?.(real) };
   await ensureServerSide(client, 3600);

@@ -16,6 +16,7 @@ const SETTINGS: RunSettings = {
   thumbnailTimestamps: null,
   onTruncated: 'fail',
   platformFaultPatienceSeconds: 86_400,
+  ffmpegMemoryMb: 8000,
   lanes: 2,
   threads: 1,
   decodeCheck: 'smallest',
@@ -79,6 +80,15 @@ function plan(changes: {
 }
 
 describe('planEncoding', () => {
+  it('divides into pieces for two slots only where memory has room for two encoders', () => {
+    const chunksAt = (ffmpegMemoryMb: number): number =>
+      plan({ settings: { ffmpegMemoryMb } }).chunks.length;
+    const { encoderMemoryMb } = plan({}).estimate;
+    expect(chunksAt(2 * encoderMemoryMb)).toBe(2);
+    expect(chunksAt(2 * encoderMemoryMb - 1)).toBe(1);
+    expect(chunksAt(100)).toBe(1);
+  });
+
   it('plans frames on a constant grid with a key frame every two seconds', () => {
     expect(plan({})).toMatchObject({
       frames: 250,

@@ -21,6 +21,7 @@ function planOf(fixture: string, video: object = {}): EncodingPlan {
     onTruncated: 'fail',
     decodeCheck: 'smallest',
     platformFaultPatienceSeconds: 86_400,
+    ffmpegMemoryMb: 8000,
     lanes: 2,
     threads: 1,
   });

@@ -18,6 +18,7 @@ const SETTINGS = {
   onTruncated: 'keep',
   decodeCheck: 'smallest',
   platformFaultPatienceSeconds: 86_400,
+  ffmpegMemoryMb: 8000,
   lanes: 2,
   threads: 1,
 } as const;
