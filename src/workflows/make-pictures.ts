@@ -1,5 +1,6 @@
 import {
   CancellationScope,
+  continueAsNew,
   defineSignal,
   isCancellation,
   proxyActivities,
@@ -51,7 +52,10 @@ export async function MakePictures(rawInput: unknown): Promise<MakePicturesResul
     }
   } catch (error) {
     if (isCancellation(error)) {
+      isAsked = false;
       await CancellationScope.nonCancellable(() => database.dropPictures({ videoId }));
+      // Asked for while the rest was given up: nobody has cancelled that, and a closed run would not hear of it.
+      if (isAsked) await continueAsNew<typeof MakePictures>({ videoId });
     }
     throw toRunFailure(error);
   }
