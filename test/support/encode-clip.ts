@@ -46,6 +46,7 @@ export function planClip(info: MediaInfo): EncodingPlan {
     maxDurationSeconds: 3600,
     thumbnailTimestamps: null,
     platformFaultPatienceSeconds: 60,
+    ffmpegMemoryMb: 2048,
     lanes: 1,
     threads: 2,
     decodeCheck: 'smallest',
