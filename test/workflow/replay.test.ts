@@ -33,6 +33,7 @@ describe('replay of recorded runs', () => {
         'failed-source',
         'failed-timeout',
         'one-thread',
+        'pictures',
         'reconciled',
         'reprocessed',
         'reset',
