@@ -1,9 +1,10 @@
 import { resolve } from 'node:path';
-import { ConfigError, loadConfig, loadStackConfig, readEnvironment } from '../config/env.ts';
+import { loadConfig, loadStackConfig, readEnvironment } from '../config/env.ts';
 import type { VideoView } from '../usecases/present-video.ts';
 import { openLocalServer } from './client/local-server.ts';
 import { createMeter } from './client/meter.ts';
 import { CommandProblem, Refusal } from './client/problem.ts';
+import { runCommand } from './client/run-command.ts';
 import type { Server } from './client/server.ts';
 import { watchVideo } from './client/watch-video.ts';
 import { isAsWanted, type Outcome, renderTable } from './corpus/outcome.ts';
@@ -25,21 +26,7 @@ interface Result {
   readonly outcome: Outcome;
 }
 
-const stopped = new AbortController();
-for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => stopped.abort());
-try {
-  await main(process.argv.slice(2), stopped.signal);
-} catch (error) {
-  if (stopped.signal.aborted) {
-    print('\nStopped.');
-    process.exitCode = 130;
-  } else if (error instanceof CommandProblem || error instanceof ConfigError) {
-    process.stderr.write(`${error.message}\n`);
-    process.exitCode = 1;
-  } else {
-    throw error;
-  }
-}
+await runCommand(main);
 
 async function main(args: readonly string[], signal: AbortSignal): Promise<void> {
   const { folder, clean } = readArguments(args);

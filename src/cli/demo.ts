@@ -1,18 +1,13 @@
 import { statSync } from 'node:fs';
 import { resolve } from 'node:path';
-import {
-  type Config,
-  ConfigError,
-  loadConfig,
-  loadStackConfig,
-  readEnvironment,
-} from '../config/env.ts';
+import { type Config, loadConfig, loadStackConfig, readEnvironment } from '../config/env.ts';
 import { openTemporalClient } from '../temporal/client.ts';
 import { createRunDescriptions } from '../temporal/run-descriptions.ts';
 import type { VideoView } from '../usecases/present-video.ts';
 import { makeClip } from './demo/make-clip.ts';
 import { createMeter } from './client/meter.ts';
 import { CommandProblem } from './client/problem.ts';
+import { runCommand } from './client/run-command.ts';
 import type { Server } from './client/server.ts';
 import { openLocalServer } from './client/local-server.ts';
 import { watchVideo } from './client/watch-video.ts';
@@ -25,21 +20,7 @@ import { watchVideo } from './client/watch-video.ts';
 /** Beyond the time that one step may take. */
 const SPARE_PATIENCE_MS = 60_000;
 
-const stopped = new AbortController();
-for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => stopped.abort());
-try {
-  await main(process.argv.slice(2), stopped.signal);
-} catch (error) {
-  if (stopped.signal.aborted) {
-    print('\nStopped.');
-    process.exitCode = 130;
-  } else if (error instanceof CommandProblem || error instanceof ConfigError) {
-    process.stderr.write(`${error.message}\n`);
-    process.exitCode = 1;
-  } else {
-    throw error;
-  }
-}
+await runCommand(main);
 
 async function main(args: readonly string[], signal: AbortSignal): Promise<void> {
   const file = readArguments(args);
