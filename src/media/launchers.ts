@@ -8,6 +8,8 @@ const TOOL_FOLDERS = ['/usr/bin', '/bin', '/usr/local/bin', '/usr/sbin', '/sbin'
 const LAUNCHERS: readonly (readonly string[])[] = [
   // A worker that is killed takes its tools with it. Tied to the thread that spawned: spawn on the main thread.
   ['setpriv', '--pdeathsig', 'KILL', '--'],
+  // One that was killed before the tie held has no tools any more: whoever has another parent by now does not begin.
+  ['sh', '-c', 'test "$PPID" -eq "$0" && exec "$@"', String(process.pid)],
   // Short of memory, the kernel shall take the encoder and not the database.
   ['choom', '-n', '1000', '--'],
   // The API stays quick on two cores.

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { makeClip } from '../support/make-clip.ts';
+import { onlyRunning } from '../support/processes.ts';
 import { type RunningStack, startStack } from '../support/stack.ts';
 import { createStackClient, type StackClient } from '../support/stack-client.ts';
 import { waitUntil } from '../support/wait-until.ts';
@@ -67,7 +68,8 @@ describe('a running product', () => {
     let isSampling = true;
     const sampler = (async () => {
       while (isSampling) {
-        most = Math.max(most, (await client.tools('-filter_complex')).length);
+        const encoders = await onlyRunning('ffmpeg', await client.tools('-filter_complex'));
+        most = Math.max(most, encoders.length);
         await new Promise((resolve) => setTimeout(resolve, 20));
       }
     })();

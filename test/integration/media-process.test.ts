@@ -221,8 +221,12 @@ describe.each(await everyLauncher())('runProcess with %s', (_name, launcher: Too
       args: ['-c', `echo up; exec sleep ${seconds}`],
       ...launched(),
     };
+    // The parent that the launchers know is the worker here.
     const program = `const { runProcess } = await import('${module}');
-      await runProcess({ ...${JSON.stringify(request)}, onStdoutLine: (line) => console.log(line) });`;
+      const request = ${JSON.stringify(request)};
+      request.launchPrefix = request.launchPrefix.map((word) =>
+        word === '${process.pid}' ? String(process.pid) : word);
+      await runProcess({ ...request, onStdoutLine: (line) => console.log(line) });`;
     const worker = spawn(process.execPath, ['--input-type=module', '-e', program], {
       stdio: ['ignore', 'pipe', 'inherit'],
     });
@@ -233,6 +237,24 @@ describe.each(await everyLauncher())('runProcess with %s', (_name, launcher: Too
     expect(tools.length).toBeGreaterThan(0);
     worker.kill('SIGKILL');
     expect(await untilNone(tool)).toBe(true);
+  });
+
+  it('dies with a worker that is killed before it has begun', async () => {
+    const module = new URL('../../src/media/tool-launcher.ts', import.meta.url).href;
+    const seconds = longSleep();
+    const program = `import { spawn } from 'node:child_process';
+      const { unconfinedLauncher } = await import('${module}');
+      const limits = { addressSpaceBytes: ${2 ** 31}, fileBytes: 0 };
+      const { prefix: [command, ...options] } = (await unconfinedLauncher()).launch({ reads: [], writes: [] }, limits);
+      for (let count = 0; count < 20; count += 1)
+        spawn(command, [...options, 'sleep', '${seconds}'], { detached: true, stdio: 'ignore' });
+      process.kill(process.pid, 'SIGKILL');`;
+    const worker = spawn(process.execPath, ['--input-type=module', '-e', program], {
+      stdio: ['ignore', 'ignore', 'inherit'],
+    });
+    await once(worker, 'exit');
+    expect(worker.signalCode).toBe('SIGKILL');
+    expect(await untilNone(`sleep ${seconds}`)).toBe(true);
   });
 
   it('gives a tool nothing of our environment but where programs are', async () => {

@@ -1,5 +1,16 @@
 import { readdir, readFile } from 'node:fs/promises';
 
+/** Of these processes, those that run a program of this name: not what starts it or shuts it in. */
+export async function onlyRunning(
+  program: string,
+  pids: readonly number[],
+): Promise<readonly number[]> {
+  const names = await Promise.all(
+    pids.map((pid) => readFile(`/proc/${pid}/comm`, 'utf8').catch(() => '')),
+  );
+  return pids.filter((_pid, index) => names[index]?.trim() === program);
+}
+
 /** Pids of live processes whose command line holds all of these texts; zombies do not count. */
 export async function findProcesses(...texts: readonly string[]): Promise<readonly number[]> {
   const found: number[] = [];

@@ -18,7 +18,7 @@ export interface StackClient {
   upload(file: string, fields?: Readonly<Record<string, string>>): Promise<VideoAnswer>;
   /** Waits until a video is completed, failed or cancelled. */
   ended(videoId: number, seconds?: number): Promise<VideoAnswer>;
-  /** Live processes of ffmpeg whose command lines hold these words. */
+  /** Live processes of ffmpeg, and of what it is started through, whose command lines hold these words. */
   tools(...words: readonly string[]): Promise<readonly number[]>;
   /** Waits until a picture is being encoded. */
   encoding(): Promise<void>;
