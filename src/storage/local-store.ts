@@ -10,7 +10,7 @@ import { hashFile } from './hash-file.ts';
 import { createIncomingFolder, ignoreMissing } from './incoming-folder.ts';
 import { listFiles } from './list-files.ts';
 import { assertKeyPrefix, assertObjectKey } from './object-key.ts';
-import type { ObjectStore, StoredObject } from './object-store.ts';
+import type { ObjectStore, PutOptions, StoredObject } from './object-store.ts';
 import { readFileRange } from './read-file-range.ts';
 import { errnoOf, toStorageFault, withStorageFaults } from './storage-faults.ts';
 import { openVolumeMarker } from './volume-marker.ts';
@@ -81,16 +81,20 @@ export async function createLocalStore({
   const put = async (
     key: string,
     source: AsyncIterable<Uint8Array>,
-    signal?: AbortSignal,
+    { signal, sizeBytes: expectedBytes }: PutOptions,
   ): Promise<StoredObject> => {
     await locate(key);
     const sink = await openSink();
+    let sizeBytes = 0;
     try {
       for await (const chunk of source) {
         signal?.throwIfAborted();
+        sizeBytes += chunk.length;
         await sink.write(chunk);
       }
       signal?.throwIfAborted();
+      if (expectedBytes !== undefined && expectedBytes !== sizeBytes)
+        throw new AppError('storage-object-missing', { key, expectedBytes, sizeBytes });
       return await publish(sink, key);
     } catch (error) {
       await sink.discard();
@@ -106,13 +110,15 @@ export async function createLocalStore({
     signal?: AbortSignal,
   ): Promise<void> => {
     const fallback = async () =>
-      void (await put(key, readFileRange(path, undefined, signal), signal));
+      void (await put(key, readFileRange(path, undefined, signal), signal ? { signal } : {}));
     await name(path, await locate(key), { key, sha256, fallback });
   };
 
   return {
-    put: (key, source, { signal } = {}) =>
-      withStorageFaults({ key }, () => put(key, source, signal)),
+    sharesBytes: true,
+
+    put: (key, source, options = {}) =>
+      withStorageFaults({ key }, () => put(key, source, options)),
 
     putFile: (key, path, { signal } = {}) =>
       withStorageFaults({ key }, async () => {
@@ -121,12 +127,13 @@ export async function createLocalStore({
         return stored;
       }),
 
-    async openSink() {
-      const sink = await withStorageFaults({}, openSink);
+    async openSink(key) {
+      assertObjectKey(key);
+      const sink = await withStorageFaults({ key }, openSink);
       return {
-        write: (chunk) => withStorageFaults({}, () => sink.write(chunk)),
-        commit: (key) => withStorageFaults({ key }, () => publish(sink, key)),
-        abort: () => withStorageFaults({}, () => sink.discard()),
+        write: (chunk) => withStorageFaults({ key }, () => sink.write(chunk)),
+        commit: () => withStorageFaults({ key }, () => publish(sink, key)),
+        abort: () => withStorageFaults({ key }, () => sink.discard()),
       };
     },
 
@@ -156,6 +163,9 @@ export async function createLocalStore({
           await copyNew(from, path, signal);
         }
       }),
+
+    checksum: (key, signal) =>
+      withStorageFaults({ key }, async () => hashFile(await locate(key), signal)),
 
     link: (fromKey, toKey) =>
       withStorageFaults({ key: toKey, fromKey }, async () => {
