@@ -1,10 +1,15 @@
 import { randomBytes } from 'node:crypto';
-import { createReadStream, createWriteStream } from 'node:fs';
-import { link, lstat, realpath, rmdir, unlink } from 'node:fs/promises';
+import { lstat, realpath, rmdir, unlink } from 'node:fs/promises';
 import { dirname, join, relative } from 'node:path';
-import { pipeline } from 'node:stream/promises';
 import { AppError } from '../domain/errors.ts';
-import { isLinkRefusal, linkNew, makeFolder, renameNew, syncFolder } from './durable-files.ts';
+import {
+  isLinkRefusal,
+  linkNew,
+  linkOrCopy,
+  makeFolder,
+  renameNew,
+  syncFolder,
+} from './durable-files.ts';
 import { type FileSink, openFileSink } from './file-sink.ts';
 import { hashFile } from './hash-file.ts';
 import { createIncomingFolder, ignoreMissing } from './incoming-folder.ts';
@@ -155,13 +160,7 @@ export async function createLocalStore({
     fetchToFile: (key, path, signal) =>
       withStorageFaults({ key }, async () => {
         signal?.throwIfAborted();
-        const from = await locate(key);
-        try {
-          await link(from, path);
-        } catch (error) {
-          if (!isLinkRefusal(error)) throw error;
-          await copyNew(from, path, signal);
-        }
+        await linkOrCopy(await locate(key), path, signal);
       }),
 
     checksum: (key, signal) =>
@@ -204,21 +203,6 @@ export async function createLocalStore({
         return incoming.sweep();
       }),
   };
-}
-
-/** For a path on another volume. An abort leaves nothing. @throws EEXIST */
-async function copyNew(from: string, to: string, signal: AbortSignal | undefined): Promise<void> {
-  const copy = createWriteStream(to, { flags: 'wx', mode: 0o640 });
-  let isMade = false;
-  copy.once('open', () => {
-    isMade = true;
-  });
-  try {
-    await pipeline(createReadStream(from), copy, signal === undefined ? {} : { signal });
-  } catch (error) {
-    if (isMade) await unlink(to).catch(ignoreMissing);
-    throw error;
-  }
 }
 
 interface NameOptions {

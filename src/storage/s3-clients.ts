@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { S3Client, type S3ClientConfig } from '@aws-sdk/client-s3';
 import { HTML_ANSWER } from './s3-faults.ts';
 import type { Patience } from './s3-retry.ts';
+import { errnoOf } from './storage-faults.ts';
 
 /** How to reach a bucket. */
 export interface S3Settings {
@@ -107,7 +108,9 @@ interface Answer {
 function refuseWebPages(client: S3Client): void {
   client.middlewareStack.add(
     (next) => async (args) => {
-      const result = await next(args);
+      const result = await next(args).catch((error: unknown) => {
+        throw asOurError(error);
+      });
       const { statusCode, headers, body } = result.response as Answer;
       if (!/^text\/html\b/i.test(headers['content-type'] ?? '')) return result;
       body?.destroy?.();
@@ -118,6 +121,13 @@ function refuseWebPages(client: S3Client): void {
     },
     { step: 'deserialize', priority: 'low', name: 'refuseWebPages' },
   );
+}
+
+/** Errors of Node's own may come from another realm, as they do under a test runner; the SDK would strip those of their code. */
+function asOurError(error: unknown): unknown {
+  const code = errnoOf(error);
+  if (error instanceof Error || code === undefined) return error;
+  return Object.assign(new Error(String(error)), { code });
 }
 
 interface SignedRequest {

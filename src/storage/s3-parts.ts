@@ -46,7 +46,7 @@ export async function beginS3Parts(
   const signal = callers === undefined ? stop.signal : AbortSignal.any([stop.signal, callers]);
   const underWay = new Set<Promise<void>>();
   const parts: CompletedPart[] = [];
-  let failure: unknown;
+  let failure: Error | undefined;
   let numbered = 0;
   let isComplete = false;
 
@@ -90,7 +90,7 @@ export async function beginS3Parts(
       numbered += 1;
       const sending = sendOne(numbered, body)
         .then(onSent, (error: unknown) => {
-          failure ??= error;
+          failure ??= error as Error;
           stop.abort();
         })
         .finally(() => {

@@ -159,8 +159,9 @@ export function createS3Store(options: S3StoreOptions): S3Store {
     delete: (keys) =>
       bucket.withFaults({}, async () => {
         for (const key of keys) assertObjectKey(key);
-        for (let from = 0; from < keys.length; from += DELETE_BATCH)
-          await deleteBatch(bucket, keys.slice(from, from + DELETE_BATCH));
+        const each = [...new Set(keys)];
+        for (let from = 0; from < each.length; from += DELETE_BATCH)
+          await deleteBatch(bucket, each.slice(from, from + DELETE_BATCH));
         for (const key of keys) remembered.delete(key);
       }),
 
@@ -175,7 +176,8 @@ export function createS3Store(options: S3StoreOptions): S3Store {
 
     checkWritable: () =>
       bucket.withFaults({}, async () => {
-        await bucket.reach({ attempts: 1 });
+        // Twice: the first answer may tell the SDK by how much our clock is wrong.
+        await bucket.reach({ attempts: 2 });
         await publishing.probe();
       }),
 

@@ -1,11 +1,12 @@
 import { randomBytes } from 'node:crypto';
-import { mkdir, mkdtemp, readdir, rm } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { ListMultipartUploadsCommand } from '@aws-sdk/client-s3';
 import { findVersitygw } from '../../scripts/set-up/versitygw.mjs';
 import { launch, type Launched } from '../../src/stack/launch.ts';
 import { findFreePort, isListening } from '../../src/stack/ports.ts';
-import type { S3Settings } from '../../src/storage/s3-clients.ts';
+import { createS3Clients, type S3Settings } from '../../src/storage/s3-clients.ts';
 import { waitUntil } from './wait-until.ts';
 
 /** A real S3 server (versitygw) of a test, with a bucket. */
@@ -15,8 +16,8 @@ export interface S3Server {
   readonly port: number;
   /** For a store in the bucket. */
   readonly settings: S3Settings;
-  /** Multipart uploads that are not at their end. */
-  countUploads(): Promise<number>;
+  /** Multipart uploads that are not at their end, of keys that begin so. */
+  countUploads(prefix?: string): Promise<number>;
   /** As by `kill -9`. Connections break. */
   kill(): Promise<void>;
   /** Again, on the same port with the same objects. */
@@ -47,6 +48,16 @@ export async function startS3Server(): Promise<S3Server> {
   const sidecar = join(base, 'sidecar');
   await mkdir(join(root, bucket), { recursive: true });
   await mkdir(sidecar);
+  const settings: S3Settings = {
+    endpoint: `http://127.0.0.1:${port}`,
+    region: 'us-east-1',
+    bucket,
+    accessKey,
+    secretKey,
+    forcePathStyle: true,
+    prefix: '',
+    checksums: 'when-required',
+  };
   let running: Launched | undefined;
 
   const start = async () => {
@@ -78,19 +89,13 @@ export async function startS3Server(): Promise<S3Server> {
   return {
     folder: join(root, bucket),
     port,
-    settings: {
-      endpoint: `http://127.0.0.1:${port}`,
-      region: 'us-east-1',
-      bucket,
-      accessKey,
-      secretKey,
-      forcePathStyle: true,
-      prefix: '',
-      checksums: 'when-required',
-    },
-    async countUploads() {
-      const folders = await readdir(join(root, bucket, '.sgwtmp', 'multipart')).catch(() => []);
-      return folders.length;
+    settings,
+    async countUploads(prefix = '') {
+      const client = createS3Clients(settings).control;
+      const command = new ListMultipartUploadsCommand({ Bucket: bucket, Prefix: prefix });
+      const { Uploads } = await client.send(command);
+      client.destroy();
+      return Uploads?.length ?? 0;
     },
     kill: () => stop(0),
     start,
