@@ -102,7 +102,8 @@ export const SETTINGS = {
     reason: 'Only needed where it cannot be fetched.',
   }),
   USE_SPACES: setting(boolean(false), {
-    description: 'Whether media lie in DigitalOcean Spaces, or any store that speaks S3, and not on this disk.',
+    description:
+      'Whether media lie in DigitalOcean Spaces, or any store that speaks S3, and not on this disk.',
     unit: 'true or false (also yes, no, 1, 0)',
     reason: 'A disk is there; a bucket has to be made first.',
   }),
@@ -117,22 +118,26 @@ export const SETTINGS = {
     reason: 'Needed with USE_SPACES.',
   }),
   SPACES_BUCKET_NAME: setting(optional(bucketName()), {
-    description: 'Bucket of the media. It must be there, and no other product should write below the same prefix.',
+    description:
+      'Bucket of the media. It must be there, and no other product should write below the same prefix.',
     unit: 'name',
     reason: 'Needed with USE_SPACES.',
   }),
   SPACES_ENDPOINT_URL: setting(optional(httpUrl()), {
-    description: 'Address of the object storage, without the bucket: https://nyc3.digitaloceanspaces.com',
+    description:
+      'Address of the object storage, without the bucket: https://nyc3.digitaloceanspaces.com',
     unit: 'URL',
     reason: 'Needed with USE_SPACES.',
   }),
   SPACES_REGION: setting(text('us-east-1'), {
     description: 'Region that requests are signed for.',
     unit: 'name',
-    reason: 'What every store takes that has no regions of its own, Spaces too; Amazon wants the real one.',
+    reason:
+      'What every store takes that has no regions of its own, Spaces too; Amazon wants the real one.',
   }),
   SPACES_FORCE_PATH_STYLE: setting(optional(flag()), {
-    description: 'Whether the bucket goes into the path of addresses and not in front of the host name.',
+    description:
+      'Whether the bucket goes into the path of addresses and not in front of the host name.',
     unit: 'true or false (also yes, no, 1, 0)',
     default: 'true where SPACES_ENDPOINT_URL has an IP address or localhost, else false',
     reason: 'Names of buckets can be resolved at every public store, and at few private ones.',
@@ -144,7 +149,8 @@ export const SETTINGS = {
     reason: 'The bucket is ours alone.',
   }),
   SPACES_CHECKSUMS: setting(oneOf('when-required', ['when-required', 'when-supported']), {
-    description: 'Whether requests carry the checksums of newer S3 besides the signature over their bytes.',
+    description:
+      'Whether requests carry the checksums of newer S3 besides the signature over their bytes.',
     unit: '`when-required` or `when-supported` (Amazon)',
     reason: 'Many stores other than Amazon’s refuse them.',
   }),
@@ -152,7 +158,8 @@ export const SETTINGS = {
     description:
       'Disk of a worker for originals and pieces it has fetched from object storage or stored there; 0 keeps nothing.',
     unit: 'MiB',
-    reason: 'Each chunk of a video reads its original: fetched once, and pieces made here not at all.',
+    reason:
+      'Each chunk of a video reads its original: fetched once, and pieces made here not at all.',
   }),
   MAX_VIDEO_PROCESSING_TASKS: setting(integer(2, 1, 64), {
     description: 'Heavy ffmpeg activities that one worker process runs at the same time.',

@@ -146,7 +146,8 @@ export async function withFileCache(
         return;
       } catch (error) {
         // Evicted between the two steps.
-        if (errnoOf(error) !== 'ENOENT' || attempt === 3) throw toStorageFault(error, { key, path });
+        if (errnoOf(error) !== 'ENOENT' || attempt === 3)
+          throw toStorageFault(error, { key, path });
       }
     }
   };

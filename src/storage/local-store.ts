@@ -122,8 +122,7 @@ export async function createLocalStore({
   return {
     sharesBytes: true,
 
-    put: (key, source, options = {}) =>
-      withStorageFaults({ key }, () => put(key, source, options)),
+    put: (key, source, options = {}) => withStorageFaults({ key }, () => put(key, source, options)),
 
     putFile: (key, path, { signal } = {}) =>
       withStorageFaults({ key }, async () => {

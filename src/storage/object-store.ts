@@ -22,7 +22,10 @@ export interface ObjectStore {
   putFile(key: string, path: string, options?: PutOptions): Promise<StoredObject>;
 
   /** Opens a place for bytes that arrive bit by bit. The caller ends it by `commit` or `abort`. */
-  openSink(key: string, options?: Pick<PutOptions, 'contentType' | 'cacheControl'>): Promise<ObjectSink>;
+  openSink(
+    key: string,
+    options?: Pick<PutOptions, 'contentType' | 'cacheControl'>,
+  ): Promise<ObjectSink>;
 
   /**
    * Reads bytes `start` to `end`, both inclusive; the whole object without a range. Nothing is opened before the first

@@ -22,7 +22,6 @@ export function partSize(
   sizeBytes: number | undefined,
   smallest = PART_BYTES,
 ): number {
-  if (sizeBytes === undefined)
-    return smallest * 2 ** Math.floor((partNumber - 1) / PARTS_PER_SIZE);
+  if (sizeBytes === undefined) return smallest * 2 ** Math.floor((partNumber - 1) / PARTS_PER_SIZE);
   return Math.max(smallest, Math.ceil(sizeBytes / MOST_PARTS / MIB) * MIB);
 }

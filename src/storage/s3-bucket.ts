@@ -72,7 +72,8 @@ export function openS3Bucket(settings: S3Settings, hurry: Partial<Patience> = {}
   /** An answer to HEAD has no body, so it cannot say why it refuses, nor that it is the bucket that is missing. */
   const toFault = async (error: unknown, details: ErrorDetails) => {
     const { code, status } = readS3Failure(error);
-    const isMute = status !== undefined && [400, 401, 403].includes(status) && /^\W*$|^Unknown|^\d/.test(code);
+    const isMute =
+      status !== undefined && [400, 401, 403].includes(status) && /^\W*$|^Unknown|^\d/.test(code);
     if (!isMute) return toS3Fault(error, settings, details);
     try {
       await reach();

@@ -45,11 +45,20 @@ export interface PublishingDeps {
 
 type Conditions = 'honoured' | 'ignored' | 'refused';
 
-export function createS3Publishing({ bucket, probePrefix, checksum }: PublishingDeps): S3Publishing {
+export function createS3Publishing({
+  bucket,
+  probePrefix,
+  checksum,
+}: PublishingDeps): S3Publishing {
   let known: Conditions | undefined;
 
   const put = (path: string, condition: Condition) => {
-    const command = new PutObjectCommand({ Bucket: bucket.name, Key: path, Body: 'x', ...condition });
+    const command = new PutObjectCommand({
+      Bucket: bucket.name,
+      Key: path,
+      Body: 'x',
+      ...condition,
+    });
     return bucket.ask((client, abortSignal) => client.send(command, { abortSignal }));
   };
 

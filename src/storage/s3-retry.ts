@@ -58,7 +58,9 @@ export async function withTimeout<T>(
   const late = new AbortController();
   const timer = setTimeout(() => late.abort(), timeoutMs);
   try {
-    return await action(signal === undefined ? late.signal : AbortSignal.any([late.signal, signal]));
+    return await action(
+      signal === undefined ? late.signal : AbortSignal.any([late.signal, signal]),
+    );
   } catch (error) {
     if (late.signal.aborted && signal?.aborted !== true) throw timeoutError(timeoutMs);
     throw error;

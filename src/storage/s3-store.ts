@@ -154,7 +154,8 @@ export function createS3Store(options: S3StoreOptions): S3Store {
 
     checksum: (key, signal) => faults(key, () => checksum(key, signal)),
 
-    link: (fromKey, toKey) => faults(toKey, () => copyS3Object({ bucket, checksum, copyBytes }, fromKey, toKey)),
+    link: (fromKey, toKey) =>
+      faults(toKey, () => copyS3Object({ bucket, checksum, copyBytes }, fromKey, toKey)),
 
     delete: (keys) =>
       bucket.withFaults({}, async () => {
@@ -200,10 +201,7 @@ function remember(
   if (memory.size > MOST_REMEMBERED && oldest !== undefined) memory.delete(oldest);
 }
 
-function toSink(
-  upload: S3Upload,
-  faults: <T>(action: () => Promise<T>) => Promise<T>,
-): ObjectSink {
+function toSink(upload: S3Upload, faults: <T>(action: () => Promise<T>) => Promise<T>): ObjectSink {
   return {
     write: (chunk) => faults(() => upload.write(chunk)),
     commit: () => faults(() => upload.finish()),
@@ -211,7 +209,10 @@ function toSink(
   };
 }
 
-async function* fromDisk(path: string, signal: AbortSignal | undefined): AsyncGenerator<Uint8Array> {
+async function* fromDisk(
+  path: string,
+  signal: AbortSignal | undefined,
+): AsyncGenerator<Uint8Array> {
   try {
     yield* readFileRange(path, undefined, signal);
   } catch (error) {
@@ -247,7 +248,11 @@ async function fetchToFile(
       found.sizeBytes === (expected.sizeBytes ?? found.sizeBytes) &&
       found.sha256 === (expected.sha256 ?? found.sha256);
     if (!isExpected)
-      throw new AppError('storage-object-missing', { reason: 'damaged', ...expected, found: { ...found } });
+      throw new AppError('storage-object-missing', {
+        reason: 'damaged',
+        ...expected,
+        found: { ...found },
+      });
   } catch (error) {
     await sink.discard();
     throw error;
@@ -264,7 +269,10 @@ async function deleteBatch(bucket: S3Bucket, keys: readonly string[]): Promise<v
   );
   const refused = (Errors ?? []).find(({ Code }) => Code !== 'NoSuchKey');
   if (refused !== undefined)
-    throw new AppError('storage-unavailable', { s3Code: refused.Code ?? null, key: refused.Key ?? null });
+    throw new AppError('storage-unavailable', {
+      s3Code: refused.Code ?? null,
+      key: refused.Key ?? null,
+    });
 }
 
 /** Names that begin with a dot, and what somebody else put there under names that are none of ours, are not objects. */

@@ -91,9 +91,9 @@ describe('a store with a cache of files', () => {
     const cache = await open();
     const key = await store(randomBytes(1000));
     await cache.fetchToFile(key, newPath());
-    await expect(
-      cache.fetchToFile(key, newPath(), undefined, { sizeBytes: 999 }),
-    ).rejects.toEqual(failing('storage-object-missing'));
+    await expect(cache.fetchToFile(key, newPath(), undefined, { sizeBytes: 999 })).rejects.toEqual(
+      failing('storage-object-missing'),
+    );
     await inner.delete([key]);
     await expect(cache.fetchToFile(key, newPath())).rejects.toEqual(
       failing('storage-object-missing'),
@@ -176,7 +176,10 @@ describe('a store with a cache of files', () => {
     const stop = new AbortController();
     const left = cache.fetchToFile(key, newPath(), stop.signal);
     const stays = cache.fetchToFile(key, newPath());
-    await waitUntil(() => fetched.length, (count) => count === 1);
+    await waitUntil(
+      () => fetched.length,
+      (count) => count === 1,
+    );
     stop.abort();
     await expect(left).rejects.toMatchObject({ name: 'AbortError' });
     expect(isStopped).toBe(false);
@@ -190,7 +193,10 @@ describe('a store with a cache of files', () => {
         signal?.addEventListener('abort', () => reject(signal.reason as Error));
       });
     const alone = cache.fetchToFile(other, newPath(), last.signal);
-    await waitUntil(() => fetched.length, (count) => count === 2);
+    await waitUntil(
+      () => fetched.length,
+      (count) => count === 2,
+    );
     last.abort();
     await expect(alone).rejects.toMatchObject({ name: 'AbortError' });
     before = async () => undefined;

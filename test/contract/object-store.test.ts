@@ -95,19 +95,22 @@ describe.each(STORES)('object store: %s', (_name, open) => {
     store = await open();
   });
 
-  it.each([0, 1, 262_144, 3_000_001, 5 * MIB, 21 * MIB + 5])('gives back %d bytes as they came', async (size) => {
-    const key = newKey();
-    const bytes = randomBytes(size);
+  it.each([0, 1, 262_144, 3_000_001, 5 * MIB, 21 * MIB + 5])(
+    'gives back %d bytes as they came',
+    async (size) => {
+      const key = newKey();
+      const bytes = randomBytes(size);
 
-    expect(await store.put(key, chunksOf(bytes))).toEqual({
-      sizeBytes: size,
-      sha256: sha256(bytes),
-    });
-    expect((await collect(store.read(key))).equals(bytes)).toBe(true);
-    const facts = await store.stat(key);
-    expect(facts?.sizeBytes).toBe(size);
-    expect(Math.abs(Date.now() - Number(facts?.modifiedAt))).toBeLessThan(60_000);
-  });
+      expect(await store.put(key, chunksOf(bytes))).toEqual({
+        sizeBytes: size,
+        sha256: sha256(bytes),
+      });
+      expect((await collect(store.read(key))).equals(bytes)).toBe(true);
+      const facts = await store.stat(key);
+      expect(facts?.sizeBytes).toBe(size);
+      expect(Math.abs(Date.now() - Number(facts?.modifiedAt))).toBeLessThan(60_000);
+    },
+  );
 
   it('reads exactly the asked range, whatever its length', async () => {
     const key = newKey();
@@ -233,13 +236,16 @@ describe.each(STORES)('object store: %s', (_name, open) => {
     expect((await readFile(path)).equals(bytes)).toBe(true);
   });
 
-  it.each([999, 1001])('refuses a stream of 1000 bytes that was said to have %d', async (sizeBytes) => {
-    const key = newKey();
-    await expect(store.put(key, chunksOf(randomBytes(1000)), { sizeBytes })).rejects.toEqual(
-      failing('storage-object-missing'),
-    );
-    expect(await store.stat(key)).toBeUndefined();
-  });
+  it.each([999, 1001])(
+    'refuses a stream of 1000 bytes that was said to have %d',
+    async (sizeBytes) => {
+      const key = newKey();
+      await expect(store.put(key, chunksOf(randomBytes(1000)), { sizeBytes })).rejects.toEqual(
+        failing('storage-object-missing'),
+      );
+      expect(await store.stat(key)).toBeUndefined();
+    },
+  );
 
   it('gives a large object a second name, and refuses a name that is taken by another', async () => {
     const key = newKey();

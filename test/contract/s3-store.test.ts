@@ -349,12 +349,20 @@ async function collect(source: AsyncIterable<Uint8Array>): Promise<Buffer> {
           if (chunk.length === 0) throw new Error('an empty chunk');
       });
       // Sixty that stall do not keep a small question waiting.
-      await waitUntil(() => proxy.countConnections(), (count) => count >= before + 50, 10_000);
+      await waitUntil(
+        () => proxy.countConnections(),
+        (count) => count >= before + 50,
+        10_000,
+      );
       expect(await store.stat(key)).toMatchObject({ sizeBytes: bytes.length });
       for (const stop of stops) stop.abort();
       const ends = await Promise.allSettled(readers);
       expect(ends.every(({ status }) => status === 'rejected')).toBe(true);
-      await waitUntil(() => proxy.countConnections(), (count) => count <= before + 1, 10_000);
+      await waitUntil(
+        () => proxy.countConnections(),
+        (count) => count <= before + 1,
+        10_000,
+      );
     });
   });
 
@@ -364,7 +372,10 @@ async function collect(source: AsyncIterable<Uint8Array>): Promise<Buffer> {
       const key = newKey();
       const sink = await store.openSink(key);
       await sink.write(randomBytes(6 * MIB));
-      await waitUntil(() => server.countUploads(key), (count) => count === 1);
+      await waitUntil(
+        () => server.countUploads(key),
+        (count) => count === 1,
+      );
       proxy.choose = ({ method, url }) =>
         method === 'PUT' && url?.includes('partNumber') === true
           ? { kind: 'answer', status: 500 }
@@ -460,9 +471,7 @@ async function collect(source: AsyncIterable<Uint8Array>): Promise<Buffer> {
         return undefined;
       };
       const bytes = randomBytes(11 * MIB);
-      await Promise.all(
-        Array.from({ length: 5 }, () => store.put(newKey(), chunksOf(bytes))),
-      );
+      await Promise.all(Array.from({ length: 5 }, () => store.put(newKey(), chunksOf(bytes))));
       expect(most).toBeGreaterThan(0);
       expect(most).toBeLessThanOrEqual(2);
     });

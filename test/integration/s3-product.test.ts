@@ -141,9 +141,16 @@ const canRun = hasS3Server();
       }),
     );
     expect(viewers.every(({ response }) => response.status === 200)).toBe(true);
-    await waitUntil(() => proxy.countConnections(), (count) => count >= before + 15);
+    await waitUntil(
+      () => proxy.countConnections(),
+      (count) => count >= before + 15,
+    );
     for (const { stop } of viewers) stop.abort();
-    await waitUntil(() => proxy.countConnections(), (count) => count <= before + 1, 20_000);
+    await waitUntil(
+      () => proxy.countConnections(),
+      (count) => count <= before + 1,
+      20_000,
+    );
   }, 60_000);
 
   it('answers 503 when the store goes away in the middle, and leaves nothing half-visible', async () => {
@@ -158,7 +165,10 @@ const canRun = hasS3Server();
     proxy.choose = () => undefined;
     expect(status).toBe(503);
     expect(body['code']).toBe('storage-unavailable');
-    await waitUntil(() => s3.countUploads(), (count) => count === 0);
+    await waitUntil(
+      () => s3.countUploads(),
+      (count) => count === 0,
+    );
     expect(await api.db.sql('select id from videos')).toEqual(rows);
   }, 60_000);
 });
@@ -212,7 +222,10 @@ const canRun = hasS3Server();
         sha256: row['sha256'],
       });
     }
-    await pipeline.until('pieces are gone', async () => (await pipeline.keys('work/')).length === 0);
+    await pipeline.until(
+      'pieces are gone',
+      async () => (await pipeline.keys('work/')).length === 0,
+    );
     expect(await s3.countUploads()).toBe(0);
 
     const fetched = proxy.seen.filter((line) => /^GET [^?]*\/original\//.test(line));

@@ -73,7 +73,14 @@ function pass(
   }: { agent: Agent; targetPort: number; fault: Exclude<Fault, { kind: 'answer' }> | undefined },
 ): void {
   const { method, url, headers } = incoming;
-  const onward = request({ host: '127.0.0.1', port: targetPort, agent, method, path: url, headers });
+  const onward = request({
+    host: '127.0.0.1',
+    port: targetPort,
+    agent,
+    method,
+    path: url,
+    headers,
+  });
   const breakOff = () => {
     outgoing.destroy();
     onward.destroy();
@@ -96,7 +103,8 @@ function pass(
     answer.on('data', (chunk: Buffer) => {
       const part = chunk.subarray(0, left);
       left -= part.length;
-      if (part.length > 0) outgoing.write(part, () => left === 0 && fault.kind === 'cut' && breakOff());
+      if (part.length > 0)
+        outgoing.write(part, () => left === 0 && fault.kind === 'cut' && breakOff());
       else if (fault.kind === 'cut') breakOff();
     });
   });
