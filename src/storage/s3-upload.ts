@@ -137,9 +137,11 @@ export function openS3Upload(
   };
 }
 
-/** Parts are large: fresh memory for each would be given back late. */
+/** Parts are large: fresh memory for each would be given back late. What is not used for a moment is given back. */
 const MOST_IDLE = 4;
+const IDLE_MS = 5_000;
 const idle: Buffer[] = [];
+const forgetting = setTimeout(() => idle.splice(0), IDLE_MS).unref();
 
 function takeBuffer(sizeBytes: number): Buffer<ArrayBuffer> {
   const found = idle.findIndex((buffer) => buffer.length === sizeBytes);
@@ -150,4 +152,5 @@ function takeBuffer(sizeBytes: number): Buffer<ArrayBuffer> {
 /** Only what was sent in full: of a request that broke off the system may still hold the bytes. */
 function keepForLater(buffer: Buffer): void {
   if (buffer.length === PART_BYTES && idle.length < MOST_IDLE) idle.push(buffer);
+  forgetting.refresh();
 }
