@@ -17,7 +17,6 @@ import { withFileCache } from './storage/file-cache.ts';
 import { createLocalStore } from './storage/local-store.ts';
 import { createManifestFolder } from './storage/manifest-folder.ts';
 import type { ObjectStore } from './storage/object-store.ts';
-import { createS3Store } from './storage/s3-store.ts';
 import { openTemporalClient } from './temporal/client.ts';
 import { createRunDescriptions } from './temporal/run-descriptions.ts';
 import { withLaterStarts } from './temporal/start-later.ts';
@@ -192,6 +191,8 @@ async function openStore(config: Config, logger: Logger): Promise<OpenedStore> {
     const store = await createLocalStore({ root: config.mediaRoot, idFile });
     return { store, close: () => undefined };
   }
+  // 60 MB and a second, which a disk does not need.
+  const { createS3Store } = await import('./storage/s3-store.ts');
   const store = createS3Store(config.spaces);
   void reportStorage(store, config.spaces, logger);
   return { store, close: store.close };

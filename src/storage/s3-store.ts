@@ -1,12 +1,10 @@
 import { createHash } from 'node:crypto';
 import { stat as statFile } from 'node:fs/promises';
-import { DeleteObjectsCommand, ListObjectsV2Command } from '@aws-sdk/client-s3';
 import { AppError } from '../domain/errors.ts';
 import { openFileSink } from './file-sink.ts';
-import { assertKeyPrefix, assertObjectKey, isObjectKey } from './object-key.ts';
+import { assertKeyPrefix, assertObjectKey } from './object-key.ts';
 import type {
   ByteRange,
-  ListedObject,
   ObjectFacts,
   ObjectSink,
   ObjectStore,
@@ -15,9 +13,10 @@ import type {
 } from './object-store.ts';
 import { PART_BYTES } from './part-sizes.ts';
 import { readFileRange } from './read-file-range.ts';
-import { openS3Bucket, type S3Bucket } from './s3-bucket.ts';
+import { openS3Bucket } from './s3-bucket.ts';
 import type { S3Settings } from './s3-clients.ts';
 import { copyS3Object } from './s3-copy.ts';
+import { deleteS3Objects, listS3Objects } from './s3-listing.ts';
 import { createS3Publishing } from './s3-publish.ts';
 import { READ_PATIENCE, type ReadPatience, readS3Object } from './s3-read.ts';
 import type { Patience } from './s3-retry.ts';
@@ -45,11 +44,12 @@ export interface S3Store extends ObjectStore {
   close(): void;
 }
 
-const DELETE_BATCH = 1000;
 const DAY_MS = 86_400_000;
 /** What S3 takes in one copy. */
 const MOST_COPY_BYTES = 5 * 1024 ** 3;
 const MOST_REMEMBERED = 2_000;
+/** Anybody may ask whether we are ready, and writes cost money: what was written this long ago is proof enough. */
+const PROVEN_MS = 60_000;
 
 /**
  * Objects in a bucket of S3 or of what speaks its language, key = prefix + key.
@@ -72,6 +72,7 @@ export function createS3Store(options: S3StoreOptions): S3Store {
     turns: createTurns(partsAtOnce),
     live: new Set(),
   };
+  let writtenAt = Number.NEGATIVE_INFINITY;
   const remembered = new Map<string, { readonly facts: ObjectFacts; readonly seenAt: number }>();
 
   const faults = <T>(key: string, action: () => Promise<T>): Promise<T> =>
@@ -160,16 +161,14 @@ export function createS3Store(options: S3StoreOptions): S3Store {
     delete: (keys) =>
       bucket.withFaults({}, async () => {
         for (const key of keys) assertObjectKey(key);
-        const each = [...new Set(keys)];
-        for (let from = 0; from < each.length; from += DELETE_BATCH)
-          await deleteBatch(bucket, each.slice(from, from + DELETE_BATCH));
+        await deleteS3Objects(bucket, keys);
         for (const key of keys) remembered.delete(key);
       }),
 
     async *list(keyPrefix) {
       assertKeyPrefix(keyPrefix);
       try {
-        yield* listObjects(bucket, `${prefix}${keyPrefix}`);
+        yield* listS3Objects(bucket, `${prefix}${keyPrefix}`);
       } catch (error) {
         throw await bucket.toFault(error, { prefix: keyPrefix });
       }
@@ -179,7 +178,9 @@ export function createS3Store(options: S3StoreOptions): S3Store {
       bucket.withFaults({}, async () => {
         // Twice: the first answer may tell the SDK by how much our clock is wrong.
         await bucket.reach({ attempts: 2 });
+        if (performance.now() - writtenAt < PROVEN_MS) return;
         await publishing.probe();
+        writtenAt = performance.now();
       }),
 
     sweepIncoming: () =>
@@ -256,44 +257,5 @@ async function fetchToFile(
   } catch (error) {
     await sink.discard();
     throw error;
-  }
-}
-
-async function deleteBatch(bucket: S3Bucket, keys: readonly string[]): Promise<void> {
-  const command = new DeleteObjectsCommand({
-    Bucket: bucket.name,
-    Delete: { Objects: keys.map((key) => ({ Key: bucket.pathOf(key) })), Quiet: true },
-  });
-  const { Errors } = await bucket.ask((client, abortSignal) =>
-    client.send(command, { abortSignal }),
-  );
-  const refused = (Errors ?? []).find(({ Code }) => Code !== 'NoSuchKey');
-  if (refused !== undefined)
-    throw new AppError('storage-unavailable', {
-      s3Code: refused.Code ?? null,
-      key: refused.Key ?? null,
-    });
-}
-
-/** Names that begin with a dot, and what somebody else put there under names that are none of ours, are not objects. */
-async function* listObjects(bucket: S3Bucket, path: string): AsyncGenerator<ListedObject, void> {
-  for (let after: string | undefined = ''; after !== undefined;) {
-    const command: ListObjectsV2Command = new ListObjectsV2Command({
-      Bucket: bucket.name,
-      Prefix: path,
-      ...(after === '' ? {} : { ContinuationToken: after }),
-    });
-    const page = await bucket.ask((client, abortSignal) => client.send(command, { abortSignal }));
-    for (const { Key, Size, LastModified, ETag } of page.Contents ?? []) {
-      const key = bucket.keyOf(Key ?? '');
-      if (!isObjectKey(key)) continue;
-      yield {
-        key,
-        sizeBytes: Size ?? 0,
-        modifiedAt: LastModified ?? new Date(0),
-        ...(ETag === undefined ? {} : { etag: ETag }),
-      };
-    }
-    after = page.IsTruncated === true ? page.NextContinuationToken : undefined;
   }
 }
