@@ -3,11 +3,13 @@ import { availableParallelism } from 'node:os';
 import path from 'node:path';
 import type { Client } from '@temporalio/client';
 import type { ActivityDeps } from './activities/deps.ts';
+import { createEncoderAdmission } from './activities/encoder-admission.ts';
 import { type Config, PROJECT_ROOT } from './config/env.ts';
 import type { SpacesConfig } from './config/spaces.ts';
 import { createDatabase } from './db/database.ts';
 import { openOrm } from './db/orm.ts';
 import { AppError } from './domain/errors.ts';
+import { usableMemoryBytes } from './host/usable-memory.ts';
 import { createFfmpeg } from './media/ffmpeg.ts';
 import { openSandbox } from './media/open-sandbox.ts';
 import { createScratchRoot, type ScratchRoot } from './media/scratch.ts';
@@ -25,7 +27,9 @@ import { createAttemptLimiter } from './usecases/attempt-limiter.ts';
 import type { UseCaseDeps } from './usecases/deps.ts';
 import { ensureFirstAdmin } from './usecases/ensure-first-admin.ts';
 import { createMediaLibrary, type MediaLibrary } from './usecases/find-media.ts';
+import { createPictureLibrary, type PictureLibrary } from './usecases/find-pictures.ts';
 import { createUserAdministration, type UserAdministration } from './usecases/manage-users.ts';
+import { createOwnPosters, type OwnPosters } from './usecases/own-posters.ts';
 import { createPasswords } from './usecases/passwords.ts';
 import { recoverManifests, type RecoveryReport } from './usecases/recover-manifests.ts';
 import { createSubmitUpload, type SubmitUpload } from './usecases/submit-upload.ts';
@@ -43,6 +47,9 @@ export interface WorkerParts {
   close(): Promise<void>;
 }
 
+/** Of what this process may use: on 2 GB the rest is for the database, Temporal, the API and the worker itself. */
+const ENCODERS_SHARE_OF_MEMORY = 0.4;
+
 export async function composeWorker(config: Config): Promise<WorkerParts> {
   const logger = createLogger({ level: config.logLevel, format: config.logFormat, name: 'worker' });
   const scratch = await createScratchRoot(config.workDir);
@@ -53,12 +60,18 @@ export async function composeWorker(config: Config): Promise<WorkerParts> {
     namespace: config.temporalNamespace,
   });
   const opened = await openStore(config, logger);
+  const cores = availableParallelism();
+  const ffmpegMemoryMb =
+    config.ffmpegMemoryMb ??
+    Math.floor((usableMemoryBytes() / 1024 ** 2) * ENCODERS_SHARE_OF_MEMORY);
+  logger.info({ ffmpegMemoryMb, cores }, 'memory and cores for encoders');
   const activityDeps: ActivityDeps = {
     database,
     store: await withCache(opened.store, config),
     workflows: createVideoWorkflows(client),
     runDescriptions: createRunDescriptions(client),
     ffmpeg: await createFfmpeg({ ffmpegPath: config.ffmpegPath, logger, launcher }),
+    encoders: createEncoderAdmission({ budgetMb: ffmpegMemoryMb, cores }),
     ffprobePath: config.ffprobePath,
     launcher,
     scratch,
@@ -66,6 +79,7 @@ export async function composeWorker(config: Config): Promise<WorkerParts> {
     settings: {
       crf: config.videoCrf,
       preset: config.videoPreset,
+      onTruncated: config.onTruncated,
       timeoutSeconds: config.videoProcessingTimeoutSeconds,
       maxDurationSeconds: config.maxVideoDurationSeconds,
       platformFaultPatienceSeconds: config.platformFaultPatienceSeconds,
@@ -73,7 +87,8 @@ export async function composeWorker(config: Config): Promise<WorkerParts> {
       workRetentionDays: config.workRetentionDays,
       reconcileGraceSeconds: config.reconcileGraceSeconds,
       lanes: config.maxVideoProcessingTasks,
-      threads: Math.max(1, Math.floor(availableParallelism() / config.maxVideoProcessingTasks)),
+      threads: Math.max(1, Math.floor(cores / config.maxVideoProcessingTasks)),
+      decodeCheck: config.decodeCheck,
     },
   };
   return {
@@ -118,6 +133,9 @@ const SANDBOX_WORDS = {
   none: 'ffmpeg and ffprobe are not shut in: only their flags and limits guard against hostile files',
 } as const;
 
+/** A seek takes well under a second once there is a slot; browsers and people wait that long. */
+const PICTURE_WAIT_MS = 10_000;
+
 /** What the API process works with. */
 export interface ApiParts {
   readonly config: Config;
@@ -125,6 +143,8 @@ export interface ApiParts {
   readonly useCases: UseCaseDeps;
   readonly uploads: SubmitUpload;
   readonly library: MediaLibrary;
+  readonly pictures: PictureLibrary;
+  readonly ownPosters: OwnPosters;
   /** Each answers whether it works, or throws. */
   readonly readiness: {
     readonly database: () => Promise<boolean>;
@@ -162,6 +182,14 @@ export async function composeApi(config: Config): Promise<ApiParts> {
     useCases: { database, workflows, passwords, logInLimiter: createAttemptLimiter(now), now },
     uploads,
     library: createMediaLibrary({ database, store }),
+    pictures: createPictureLibrary({ database, store, workflows, waitMs: PICTURE_WAIT_MS }),
+    ownPosters: createOwnPosters({
+      database,
+      store,
+      workflows,
+      randomName: () => randomBytes(12).toString('hex'),
+      waitMs: PICTURE_WAIT_MS,
+    }),
     readiness: {
       database: () => database.isReachable(),
       temporal: () => workflows.isReachable(),

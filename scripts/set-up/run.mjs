@@ -52,7 +52,7 @@ export async function runChecks(env) {
     ['lint', () => run([join(MODULES, '.bin/oxlint')], env)],
     [
       'dependency rules',
-      node('dependency-cruiser/bin/dependency-cruiser.mjs', ...['src', 'scripts', 'test']),
+      node('dependency-cruiser/bin/dependency-cruiser.mjs', ...['src', 'scripts', 'test', 'bench']),
     ],
     ['unused code', node('knip/bin/knip.js')],
     ['unit tests', () => runTests(env, ['--selectProjects', 'unit'])],

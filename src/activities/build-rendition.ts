@@ -1,20 +1,25 @@
 import { rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { saveStream, type StreamFacts } from '../db/outputs.ts';
-import type { FinishedPiece } from '../db/pieces.ts';
+import type { EntityManager } from '../db/orm.ts';
+import { type FinishedPiece, findPieces } from '../db/pieces.ts';
 import type { EncodingPlan } from '../domain/encoding-plan.ts';
 import { AppError } from '../domain/errors.ts';
+import { framesPerSecond } from '../domain/frame-rate.ts';
 import { outputKey } from '../domain/object-keys.ts';
 import { audioPiece, chunkPiece, renditionPiece } from '../domain/recipe.ts';
 import type { RenditionPlan } from '../domain/rendition-ladder.ts';
 import type { Output, Quality } from '../domain/video.ts';
-import { concatList, muxRenditionArgs } from '../media/ffmpeg-args.ts';
+import { checkFailed } from '../media/check-failed.ts';
+import { concatList, muxRenditionArgs } from '../media/join-args.ts';
 import { packageHybrid } from '../media/package-hybrid.ts';
+import { verifyDecodes } from '../media/decode-check.ts';
 import { verifyRendition } from '../media/verify.ts';
 import type { VideoRef } from './contracts.ts';
 import type { ActivityDeps } from './deps.ts';
 import { asActiveRun } from './fence.ts';
 import { doHeavyWork, type HeavySpec, type HeavyWork } from './heavy-work.ts';
+import { findOddPieces, forgetOddPieces } from './odd-pieces.ts';
 import {
   fetchPiece,
   findSoundPieces,
@@ -73,6 +78,8 @@ async function join(
     if (piece === undefined) throw new AppError('piece-missing', { piece: name });
     return piece;
   };
+  if (findOddPieces(chunks.map(({ name }) => require(name))).length > 0)
+    throw await forgetOddPieces(deps, attempt, plan);
 
   const parts: { path: string; frames: number }[] = [];
   for (const [index, { name }] of chunks.entries()) {
@@ -89,7 +96,11 @@ async function join(
   const joinedPath = path.join(folder, 'joined.mp4');
   const outputPath = path.join(folder, `${rendition.quality}.mp4`);
   await writeFile(listPath, concatList(parts, plan.frameRate));
-  await attempt.runFfmpeg(muxRenditionArgs({ listPath, audioPath, outputPath: joinedPath }));
+  const frames = parts.reduce((sum, part) => sum + part.frames, 0);
+  const durationSeconds = frames / framesPerSecond(plan.frameRate);
+  await attempt.runFfmpeg(
+    muxRenditionArgs({ listPath, audioPath, durationSeconds, outputPath: joinedPath }),
+  );
   const fragments = await packageHybrid({
     sourcePath: joinedPath,
     outputPath,
@@ -100,7 +111,7 @@ async function join(
   const facts = await verifyRendition(
     outputPath,
     {
-      frames: parts.reduce((sum, part) => sum + part.frames, 0),
+      frames,
       frameRate: plan.frameRate,
       gopFrames: plan.gopFrames,
       hasAudio: audioPath !== null,
@@ -109,9 +120,27 @@ async function join(
     },
     attempt.probeLimits(),
   );
+  if (run.settings.decodeCheck === 'all' || rendition === plan.renditions.at(-1))
+    await verifyDecodes(attempt.runFfmpeg, { sourcePath: outputPath, hasAudio: facts.hasAudio });
   const piece = renditionPiece(plan, rendition, run.settings);
   const key = outputKey(video.id, run.version, rendition.quality);
-  return keepPiece(deps, attempt, { piece, path: outputPath, facts: { ...facts, fragments }, key });
+  const made = { piece, path: outputPath, facts: { ...facts, fragments }, key };
+  return keepPiece(deps, attempt, made, (tx) => requireSameFrames(tx, attempt, plan));
+}
+
+/** Players change between renditions at key frames, which lie on one grid: with as many frames they are the same in all. */
+async function requireSameFrames(
+  tx: EntityManager,
+  { run, video }: HeavyWork,
+  plan: EncodingPlan,
+): Promise<void> {
+  const pieces = plan.renditions.map((rendition) => renditionPiece(plan, rendition, run.settings));
+  const joined = [...(await findPieces(tx, ownerOf(video), pieces)).values()];
+  const frames = Object.fromEntries(joined.map(({ name, facts }) => [name, facts.frames ?? 0]));
+  if (new Set(Object.values(frames)).size <= 1) return;
+  throw checkFailed('frame-count', 'The renditions have different numbers of frames.', {
+    details: frames,
+  });
 }
 
 async function enterStreams(

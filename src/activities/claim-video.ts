@@ -90,10 +90,12 @@ function takeSnapshot(
     preset: server.preset,
     timeoutSeconds: input.timeoutSeconds ?? server.timeoutSeconds,
     maxDurationSeconds: server.maxDurationSeconds,
+    onTruncated: server.onTruncated,
     thumbnailTimestamps: input.thumbnailTimestamps ?? video.thumbnailTimestamps,
     platformFaultPatienceSeconds: server.platformFaultPatienceSeconds,
     lanes: server.lanes,
     threads: server.threads,
+    decodeCheck: server.decodeCheck,
   };
 }
 

@@ -1,8 +1,7 @@
-import { stat } from 'node:fs/promises';
 import path from 'node:path';
-import { AppError } from '../domain/errors.ts';
 import { audioPiece } from '../domain/recipe.ts';
-import { encodeAudioArgs } from '../media/ffmpeg-args.ts';
+import { encodeAudioArgs } from '../media/encode-args.ts';
+import { verifySound } from '../media/verify.ts';
 import type { VideoRef } from './contracts.ts';
 import type { ActivityDeps } from './deps.ts';
 import { doHeavyWork, type HeavySpec } from './heavy-work.ts';
@@ -25,19 +24,18 @@ export function compressAudio(
     const command = encodeAudioArgs({
       sourcePath: await fetchSource(deps, attempt),
       audioStreamIndex: plan.audio.streamIndex,
+      clock: { firstSeconds: plan.startSeconds, zeroSeconds: plan.startSeconds },
       originSeconds: plan.originSeconds,
       durationSeconds: plan.durationSeconds,
       outputPath,
     });
-    await attempt.runFfmpeg(command);
-    const { size } = await stat(outputPath);
-    if (size === 0)
-      throw new AppError('output-check-failed', { detail: 'The encoded sound is empty.' });
-    await keepPiece(deps, attempt, {
-      piece,
-      path: outputPath,
-      facts: { durationSeconds: plan.durationSeconds },
-    });
+    await attempt.runFfmpeg(command, { durationSeconds: plan.durationSeconds });
+    const facts = await verifySound(
+      outputPath,
+      { durationSeconds: plan.durationSeconds },
+      attempt.probeLimits(),
+    );
+    await keepPiece(deps, attempt, { piece, path: outputPath, facts });
     return { text: 'encoded' };
   });
 }

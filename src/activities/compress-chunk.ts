@@ -1,17 +1,22 @@
 import path from 'node:path';
 import { findPieces } from '../db/pieces.ts';
 import type { Chunk } from '../domain/chunk-grid.ts';
+import { type EncodeThreads, estimateEncodeMemoryMb } from '../domain/encoding-memory.ts';
 import type { EncodingPlan } from '../domain/encoding-plan.ts';
-import { chunkPiece } from '../domain/recipe.ts';
+import { chunkPiece, indexedCopyPiece } from '../domain/recipe.ts';
 import type { RenditionPlan } from '../domain/rendition-ladder.ts';
-import { encodeChunkArgs } from '../media/ffmpeg-args.ts';
+import { type EncodeChunk, encodeChunkArgs } from '../media/encode-args.ts';
+import { COPIED_STREAM_INDEX } from '../media/index-source-args.ts';
 import { verifyChunk } from '../media/verify.ts';
 import { framesPerSecond } from '../domain/frame-rate.ts';
 import { AppError } from '../domain/errors.ts';
 import type { ChunkWork } from './contracts.ts';
 import type { ActivityDeps } from './deps.ts';
+import type { EncoderRequest } from './encoder-admission.ts';
+import { explainShortfall, framesOf } from './explain-shortfall.ts';
 import { doHeavyWork, type HeavySpec, type HeavyWork } from './heavy-work.ts';
 import {
+  fetchPiece,
   fetchSource,
   findSoundPieces,
   findUnjoined,
@@ -24,11 +29,18 @@ import {
  * Encodes those renditions of one chunk that the ledger does not have: one ffmpeg, one decode, scaled in a cascade.
  *
  * Each rendition is checked and entered by itself, so a retry makes only what is still missing.
+ * @throws `plan-changed` when the source turned out to be shorter, or not to be divided
  */
 export function compressChunk(deps: ActivityDeps, work: ChunkWork): Promise<{ text: string }> {
   const { videoId } = work;
   const piece = `chunk/${work.chunk}`;
-  const spec: HeavySpec = { videoId, stage: 'compress', piece, onProcessingQueue: true };
+  const spec: HeavySpec = {
+    videoId,
+    stage: 'compress',
+    piece,
+    chunk: work.chunk,
+    onProcessingQueue: true,
+  };
   return doHeavyWork(deps, spec, async (attempt) => {
     const plan = requirePlan(attempt.run);
     const chunk = plan.chunks[work.chunk];
@@ -36,12 +48,29 @@ export function compressChunk(deps: ActivityDeps, work: ChunkWork): Promise<{ te
       throw new AppError('piece-missing', { detail: `The plan has no chunk ${work.chunk}.` });
     const missing = await findMissing(deps, attempt, { plan, chunk });
     if (missing.length === 0) return { text: 'all there already' };
-    await encode(deps, attempt, {
-      plan,
-      chunk,
-      renditions: missing,
-      threads: work.lowMemory ? 1 : attempt.run.settings.threads,
+    const done = await countDone(deps, attempt, plan);
+    const room = deps.encoders.admit({
+      ...describeEncoder(attempt, plan, missing),
+      hasSiblings: plan.chunks.length - done > 1,
+      lowMemory: work.lowMemory,
     });
+    try {
+      const picture = await fetchPicture(deps, attempt, plan);
+      await encode(deps, attempt, {
+        plan,
+        chunk,
+        picture,
+        renditions: missing,
+        threads: room.threads,
+      }).catch(async (error: unknown) => {
+        if (!mayBeShort(error)) throw error;
+        const piece = { ...chunk, frames: framesOf(error) };
+        const sourcePath = plan.needsIndex ? await fetchSource(deps, attempt) : picture.sourcePath;
+        return explainShortfall(deps, attempt, { ...piece, plan, sourcePath, cause: error });
+      });
+    } finally {
+      room.release();
+    }
     return { text: `encoded ${missing.map(({ quality }) => quality).join(' ')}` };
   });
 }
@@ -57,19 +86,52 @@ async function findMissing(
   return wanted.filter((rendition) => !done.has(nameOf(rendition).name));
 }
 
-async function encode(
-  deps: ActivityDeps,
-  attempt: HeavyWork,
-  work: { plan: EncodingPlan; chunk: Chunk; renditions: readonly RenditionPlan[]; threads: number },
-): Promise<void> {
+/** What admission needs to know of this piece. A run without a probe of its own counts as 10 bit. */
+function describeEncoder(
+  { run }: HeavyWork,
+  { video }: EncodingPlan,
+  renditions: readonly RenditionPlan[],
+): Omit<EncoderRequest, 'hasSiblings'> {
+  const source = run.mediaInfo?.video;
+  const sourcePixels =
+    (source?.codedWidthPx ?? video.widthPx) * (source?.codedHeightPx ?? video.heightPx);
+  return {
+    runId: run.id,
+    sharedThreads: run.settings.threads,
+    estimateMb: (threads) =>
+      estimateEncodeMemoryMb({
+        sourcePixels,
+        bitDepth: source?.bitDepth ?? 10,
+        toneMap: video.toneMap,
+        renditions,
+        preset: run.settings.preset,
+        threads,
+      }),
+  };
+}
+
+interface ChunkEncode {
+  readonly plan: EncodingPlan;
+  readonly chunk: Chunk;
+  readonly picture: Picture;
+  readonly renditions: readonly RenditionPlan[];
+  readonly threads: EncodeThreads;
+}
+
+/** Where a source ends there is nothing to read, which the tool says in its own words. */
+function mayBeShort(error: unknown): error is AppError {
+  const codes: readonly string[] = ['chunk-frames-wrong', 'source-truncated', 'source-unreadable'];
+  return error instanceof AppError && codes.includes(error.code);
+}
+
+async function encode(deps: ActivityDeps, attempt: HeavyWork, work: ChunkEncode): Promise<void> {
   const { plan, chunk } = work;
   const outputs = work.renditions.map((rendition) => ({
     ...rendition,
     outputPath: path.join(attempt.folder, `${rendition.quality}.mp4`),
   }));
   const command = encodeChunkArgs({
-    sourcePath: await fetchSource(deps, attempt),
-    videoStreamIndex: plan.video.streamIndex,
+    ...work.picture,
     frameRate: plan.frameRate,
     originSeconds: plan.originSeconds,
     firstFrame: chunk.firstFrame,
@@ -83,8 +145,7 @@ async function encode(
     threads: work.threads,
   });
   const durationSeconds = (chunk.endFrame - chunk.firstFrame) / framesPerSecond(plan.frameRate);
-  const share = { from: await doneShare(deps, attempt, plan), of: 1 / plan.chunks.length };
-  await attempt.runFfmpeg(command, { durationSeconds, share });
+  await attempt.runFfmpeg(command, { durationSeconds });
 
   for (const output of outputs) {
     const facts = await verifyChunk(
@@ -105,8 +166,31 @@ async function encode(
   }
 }
 
-/** How much of the encoding is in the ledger already, by the smallest rendition's chunks. */
-async function doneShare(
+type Picture = Pick<EncodeChunk, 'sourcePath' | 'videoStreamIndex' | 'clock'>;
+
+/** What chunks are made from: the source, or its copy. @throws `piece-missing` when that copy is not there */
+async function fetchPicture(
+  deps: ActivityDeps,
+  attempt: HeavyWork,
+  plan: EncodingPlan,
+): Promise<Picture> {
+  if (!plan.needsIndex) {
+    const sourcePath = await fetchSource(deps, attempt);
+    const clock = { firstSeconds: plan.startSeconds, zeroSeconds: plan.startSeconds };
+    return { sourcePath, videoStreamIndex: plan.video.streamIndex, clock };
+  }
+  const copy = indexedCopyPiece(plan);
+  const piece = (await findSoundPieces(deps, ownerOf(attempt.video), [copy])).get(copy.name);
+  if (piece === undefined) throw new AppError('piece-missing', { piece: copy.name });
+  return {
+    sourcePath: await fetchPiece(deps, attempt, piece, 'indexed.mkv'),
+    videoStreamIndex: COPIED_STREAM_INDEX,
+    clock: { firstSeconds: piece.facts.startSeconds ?? 0, zeroSeconds: 0 },
+  };
+}
+
+/** How many chunks are in the ledger already, by the smallest rendition's. */
+async function countDone(
   deps: ActivityDeps,
   { run, video }: HeavyWork,
   plan: EncodingPlan,
@@ -115,5 +199,5 @@ async function doneShare(
   if (rendition === undefined) return 0;
   const pieces = plan.chunks.map((chunk) => chunkPiece(plan, chunk, rendition, run.settings));
   const done = await deps.database.run((em) => findPieces(em, ownerOf(video), pieces));
-  return done.size / plan.chunks.length;
+  return done.size;
 }

@@ -41,6 +41,8 @@ export interface MissingChunk {
 }
 
 export interface MissingPieces {
+  /** The copy that missing chunks are to be made from. */
+  readonly indexedCopy: boolean;
   readonly chunks: readonly MissingChunk[];
   readonly audio: boolean;
 }
@@ -81,10 +83,31 @@ export interface OrchestrationActivities {
   startPendingVideos(): Promise<{ readonly started: readonly number[] }>;
   settleEndedRuns(): Promise<{ readonly settled: readonly string[] }>;
   startPendingDeletions(): Promise<{ readonly started: readonly number[] }>;
+  startPendingPictures(): Promise<{ readonly started: readonly number[] }>;
+  listPictures(input: VideoRef): Promise<PictureTasks>;
+  dropPictures(input: VideoRef): Promise<{ readonly dropped: number }>;
   removeRetiredVersions(): Promise<Orphans>;
   removeExpiredPieces(): Promise<Orphans>;
   removeUnownedObjects(): Promise<{ readonly deleted: number }>;
 }
+
+/** A picture that somebody has asked for, by the row that says so. */
+export interface PictureTask {
+  readonly wishId: number;
+}
+
+/** What is still to be made of a video's wishes, and what the policy of making it depends on. */
+export interface PictureTasks {
+  readonly ownerId: number;
+  readonly priority: Priority;
+  readonly timeoutSeconds: number;
+  readonly tasks: readonly (PictureTask & { readonly text: string })[];
+}
+
+/** What became of a wish. `gone`: nobody wants it any more, or it is there already. */
+export type PictureOutcome =
+  | { readonly outcome: 'made' | 'gone' }
+  | { readonly outcome: 'failed'; readonly code: ErrorCode };
 
 export interface DeletionReceipt {
   readonly videoId: number;
@@ -106,10 +129,13 @@ export interface ChunkWork extends VideoRef {
 /** Every ffmpeg: the queue `video-processing`, capped. */
 export interface ProcessingActivities {
   convert(input: VideoRef): Promise<{ readonly text: string }>;
+  indexSource(input: VideoRef): Promise<{ readonly text: string }>;
   compressChunk(input: ChunkWork): Promise<{ readonly text: string }>;
   compressAudio(input: VideoRef): Promise<{ readonly text: string }>;
   buildRendition(
     input: VideoRef & { readonly quality: Quality },
   ): Promise<{ readonly text: string }>;
   makeThumbnails(input: VideoRef): Promise<{ readonly count: number }>;
+  makeStoryboard(input: VideoRef): Promise<{ readonly tiles: number }>;
+  makePicture(input: PictureTask): Promise<PictureOutcome>;
 }

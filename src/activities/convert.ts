@@ -3,7 +3,8 @@ import { saveStream, type StreamFacts } from '../db/outputs.ts';
 import type { EncodingPlan } from '../domain/encoding-plan.ts';
 import { originalKey, outputKey } from '../domain/object-keys.ts';
 import { copyPiece } from '../domain/recipe.ts';
-import { copyToMp4Args } from '../media/ffmpeg-args.ts';
+import { promisesLength } from '../domain/source-facts.ts';
+import { copyToMp4Args } from '../media/copy-args.ts';
 import { verifyCopy } from '../media/verify.ts';
 import type { FinishedPiece } from '../db/pieces.ts';
 import type { VideoRef } from './contracts.ts';
@@ -53,7 +54,14 @@ async function makeCopy(deps: ActivityDeps, attempt: HeavyWork, plan: EncodingPl
   await attempt.runFfmpeg(command, { durationSeconds: plan.durationSeconds });
   const facts = await verifyCopy(
     outputPath,
-    { durationSeconds: plan.durationSeconds, hasAudio: plan.audio !== null },
+    {
+      durationSeconds: plan.durationSeconds,
+      hasAudio: plan.audio !== null,
+      // How much of it is there, compress will find out.
+      mayEndEarly:
+        run.settings.onTruncated === 'keep' ||
+        (run.mediaInfo !== null && !promisesLength(run.mediaInfo)),
+    },
     attempt.probeLimits(),
   );
   await keepPiece(

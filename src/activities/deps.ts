@@ -1,4 +1,6 @@
 import type { Database } from '../db/database.ts';
+import type { DecodeCheck } from '../domain/run-settings.ts';
+import type { OnTruncated } from '../domain/video.ts';
 import type { Ffmpeg } from '../media/ffmpeg.ts';
 import type { ScratchRoot } from '../media/scratch.ts';
 import type { ToolLauncher } from '../media/tool-launcher.ts';
@@ -6,6 +8,7 @@ import type { Logger } from '../observability/logger.ts';
 import type { ObjectStore } from '../storage/object-store.ts';
 import type { RunDescriptions } from '../temporal/run-descriptions.ts';
 import type { VideoWorkflows } from '../temporal/video-workflows.ts';
+import type { EncoderAdmission } from './encoder-admission.ts';
 
 /** Everything that activities work with. Values of settings come in here; activities never read the environment. */
 export interface ActivityDeps {
@@ -14,6 +17,7 @@ export interface ActivityDeps {
   readonly workflows: VideoWorkflows;
   readonly runDescriptions: RunDescriptions;
   readonly ffmpeg: Ffmpeg;
+  readonly encoders: EncoderAdmission;
   /** Absolute. */
   readonly ffprobePath: string;
   /** How ffprobe is started; `ffmpeg` has been given it already. */
@@ -27,6 +31,7 @@ export interface ActivityDeps {
 export interface ServerSettings {
   readonly crf: number;
   readonly preset: string;
+  readonly onTruncated: OnTruncated;
   readonly timeoutSeconds: number;
   readonly maxDurationSeconds: number;
   readonly platformFaultPatienceSeconds: number;
@@ -35,4 +40,5 @@ export interface ServerSettings {
   readonly reconcileGraceSeconds: number;
   readonly lanes: number;
   readonly threads: number;
+  readonly decodeCheck: DecodeCheck;
 }

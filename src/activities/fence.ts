@@ -1,4 +1,5 @@
 import { Context } from '@temporalio/activity';
+import { copySteps } from '../db/progress.ts';
 import {
   adoptRun,
   findActiveRun,
@@ -80,7 +81,8 @@ async function takeOver(
     // Our own row was ended by us: whoever still writes is an attempt that outlived its run.
     if (last === undefined || isSameRun(last.identity, identity)) throw superseded;
     const kind = video.version === null ? last.kind : 'reprocess';
-    await insertRun(tx, video, { ...last, kind, identity });
+    const run = await insertRun(tx, video, { ...last, kind, identity });
+    await copySteps(tx, last.id, run.id);
   });
   deps.logger.info({ videoId, ...identity }, 'run taken over after a reset');
 }

@@ -1,15 +1,16 @@
 import { CancelledFailure, Context } from '@temporalio/activity';
 import { type AttemptCounts, type AttemptEnd, countEnd, countStart } from '../db/pieces.ts';
-import { enterStage, reportProgress, reportWaiting, type Run, type RunVideo } from '../db/runs.ts';
+import { enterStage, reportWaiting, type Run, type RunVideo } from '../db/runs.ts';
 import { AppError, ERRORS } from '../domain/errors.ts';
 import type { VideoId } from '../domain/ids.ts';
-import { progressPercent } from '../domain/progress.ts';
 import { TRANSFER_MARGIN_SECONDS } from '../domain/tool-time.ts';
 import type { Stage } from '../domain/video.ts';
-import type { FfmpegCommand } from '../media/ffmpeg-args.ts';
-import type { FfmpegRunOptions } from '../media/ffmpeg.ts';
+import type { FfmpegCommand } from '../media/ffmpeg-command.ts';
+import type { FfmpegRun, FfmpegRunOptions } from '../media/ffmpeg.ts';
 import type { ToolLauncher } from '../media/tool-launcher.ts';
+import { type AttemptProgress, trackProgress } from './attempt-progress.ts';
 import type { ActivityDeps } from './deps.ts';
+import { ASK_AGAIN_MS } from './encoder-admission.ts';
 import { asActiveRun, currentRun } from './fence.ts';
 import { toApplicationFailure } from './to-application-failure.ts';
 
@@ -19,15 +20,15 @@ export interface HeavySpec {
   readonly stage: Stage;
   /** By which attempts are counted: the piece's name, or the step's. */
   readonly piece: string;
+  /** Of the plan, from 0. */
+  readonly chunk?: number;
   /** On the capped queue: a video with nothing published is `processing` from here on. */
   readonly onProcessingQueue: boolean;
 }
 
-/** What a tool makes, so that its progress tells the progress of the stage. */
+/** What a tool makes, so that its progress tells the progress of the step; what follows it, checks and storing, is the rest. */
 export interface ToolOutput {
   readonly durationSeconds: number;
-  /** The part of the stage that was done before, and the part that this is; all of it when left out. */
-  readonly share?: { readonly from: number; readonly of: number };
 }
 
 /** One attempt at a heavy activity. */
@@ -37,8 +38,10 @@ export interface HeavyWork {
   /** Empty, private, removed afterwards. */
   readonly folder: string;
   readonly signal: AbortSignal;
+  /** How often the encoder was at fault with this piece, before this attempt. */
+  readonly encoderFaults: number;
   /** Runs one ffmpeg within what is left of the attempt's budget. */
-  runFfmpeg(command: FfmpegCommand, output?: ToolOutput): Promise<void>;
+  runFfmpeg(command: FfmpegCommand, output?: ToolOutput): Promise<FfmpegRun>;
   /** Limits for a look at a file: not counted, since a check that follows a long encode must not fail for it. */
   probeLimits(): {
     readonly ffprobePath: string;
@@ -51,7 +54,8 @@ export interface HeavyWork {
 const HEARTBEAT_EVERY_MS = 2_000;
 /** Counting the packets of six hours takes well under a minute. */
 const PROBE_MS = 600_000;
-const PROGRESS_EVERY_MS = 2_500;
+/** Of a step's time; checks and storing take the rest. */
+const TOOL_SHARE = 0.96;
 /** Consecutive starts without an end: something in this piece takes its worker down. */
 const MOST_UNENDED_STARTS = 10;
 const MOST_ENCODER_FAULTS = 3;
@@ -77,16 +81,19 @@ export async function doHeavyWork<T>(
     workflowId: currentRun().workflowId,
     step: spec.piece,
   });
-  const heart = setInterval(() => context.heartbeat({ step: spec.piece }), HEARTBEAT_EVERY_MS);
+  const progress = trackProgress(deps, spec, currentRun());
+  const heart = setInterval(() => context.heartbeat(progress.detail()), HEARTBEAT_EVERY_MS);
   const startedAt = Date.now();
   let run: Run | undefined;
   try {
     const begun = await begin(deps, spec);
     run = begun.run;
+    if (spec.onProcessingQueue) progress.start();
     log.info({ attempt: context.info.attempt }, 'step started');
     const result = await deps.scratch.withScratch((folder) =>
-      work(createAttempt(deps, spec, { ...begun, folder })),
+      work(createAttempt(deps, { ...begun, folder, progress })),
     );
+    if (spec.onProcessingQueue) await progress.finish();
     await noteEnd(deps, run, spec, 'planned');
     log.info({ elapsedMs: Date.now() - startedAt }, 'step ended');
     return result;
@@ -105,6 +112,7 @@ export async function doHeavyWork<T>(
     throw failure;
   } finally {
     clearInterval(heart);
+    progress.stop();
   }
 }
 
@@ -113,8 +121,7 @@ async function begin(
   spec: HeavySpec,
 ): Promise<{ run: Run; video: RunVideo; counts: AttemptCounts }> {
   const begun = await asActiveRun(deps, spec.videoId, async (tx, run, video) => {
-    const percent = progressPercent(spec.stage, 0);
-    await enterStage(tx, run, spec.stage, { heavy: spec.onProcessingQueue, percent });
+    await enterStage(tx, run, spec.stage, { heavy: spec.onProcessingQueue });
     return { run, video };
   });
   const counts = await deps.database.run((em) => countStart(em, begun.run.id, spec.piece));
@@ -128,25 +135,19 @@ async function begin(
 
 function createAttempt(
   deps: ActivityDeps,
-  spec: HeavySpec,
-  begun: { run: Run; video: RunVideo; folder: string },
+  begun: {
+    run: Run;
+    video: RunVideo;
+    counts: AttemptCounts;
+    folder: string;
+    progress: AttemptProgress;
+  },
 ): HeavyWork {
   const { info, cancellationSignal: signal } = Context.current();
   const identity = currentRun();
   const marginMs = TRANSFER_MARGIN_SECONDS * 1000;
   let budgetMs = Math.max(1000, info.startToCloseTimeoutMs - marginMs);
   let usedMs = 0;
-  let reportedAt = 0;
-
-  const report = (fraction: number): void => {
-    if (Date.now() - reportedAt < PROGRESS_EVERY_MS) return;
-    reportedAt = Date.now();
-    const percent = progressPercent(spec.stage, fraction);
-    // Only for show: a database that is away must not end an encode.
-    deps.database
-      .run((em) => reportProgress(em, spec.videoId, identity, percent))
-      .catch(() => undefined);
-  };
 
   const remainingMs = (): number => Math.max(1, budgetMs - usedMs);
   const limits = (output: ToolOutput | undefined): FfmpegRunOptions => {
@@ -163,7 +164,11 @@ function createAttempt(
         return budgetMs - usedBefore;
       },
       onProgress({ outTimeSeconds }) {
-        report(output === undefined ? 0 : fractionOf(output, outTimeSeconds ?? 0));
+        if (output === undefined || outTimeSeconds === null) return;
+        begun.progress.advance(
+          outTimeSeconds,
+          (TOOL_SHARE * outTimeSeconds) / output.durationSeconds,
+        );
       },
     };
   };
@@ -173,10 +178,11 @@ function createAttempt(
     video: begun.video,
     folder: begun.folder,
     signal,
+    encoderFaults: begun.counts.encoderFaults,
     async runFfmpeg(command, output) {
       const startedAt = Date.now();
       try {
-        await deps.ffmpeg.run(command, limits(output));
+        return await deps.ffmpeg.run(command, limits(output));
       } finally {
         usedMs += Date.now() - startedAt;
       }
@@ -188,13 +194,6 @@ function createAttempt(
       signal,
     }),
   };
-}
-
-function fractionOf(
-  { durationSeconds, share = { from: 0, of: 1 } }: ToolOutput,
-  seconds: number,
-): number {
-  return share.from + share.of * Math.min(1, seconds / durationSeconds);
 }
 
 /** The SDK knows what a cancellation means (a request, a pause, a worker that stops), so its own error goes on. */
@@ -221,6 +220,7 @@ async function endFailed(
       ? error
       : new AppError('internal-error', describe(error), { cause: error });
 
+  if (end === 'waited') return waitForMemory(deps, run, spec, known);
   if (end === 'killed')
     return toApplicationFailure(known, { nonRetryable: hasKilledEnough(counts?.kills ?? 0) });
   if (end === 'encoder-fault') {
@@ -234,6 +234,7 @@ async function endFailed(
 }
 
 function chooseEnd(error: unknown, fault: string): AttemptEnd {
+  if (error instanceof AppError && error.code === 'waiting-for-memory') return 'waited';
   if (error instanceof AppError && error.code === 'encoder-out-of-memory') return 'killed';
   if (error instanceof AppError && error.code === 'worker-lost') return 'planned';
   if (fault === 'encoder') return 'encoder-fault';
@@ -260,16 +261,31 @@ async function waitForPlatform(
   if (since && Date.now() - since.getTime() > patienceMs)
     return toApplicationFailure(known, { nonRetryable: true });
   const nextRetryDelayMs = known.code === 'disk-full' ? DISK_RETRY_MS : PLATFORM_RETRY_MS;
+  return tellWait(deps, spec, known, nextRetryDelayMs);
+}
+
+/** Ends at once, so that it holds no slot. A run of which another piece is encoding here is not waiting. */
+async function waitForMemory(
+  deps: ActivityDeps,
+  run: Run | undefined,
+  spec: HeavySpec,
+  known: AppError,
+): Promise<unknown> {
+  if (run !== undefined && deps.encoders.isWorkingFor(run.id))
+    return toApplicationFailure(known, { nextRetryDelayMs: ASK_AGAIN_MS });
+  return tellWait(deps, spec, known, ASK_AGAIN_MS);
+}
+
+async function tellWait(
+  deps: ActivityDeps,
+  spec: HeavySpec,
+  known: AppError,
+  nextRetryDelayMs: number,
+): Promise<unknown> {
   const next = new Date(Date.now() + nextRetryDelayMs).toISOString().slice(11, 19);
+  const waitingFor = `${known.code}: ${known.message}, next try ${next} UTC`;
   await deps.database
-    .run((em) =>
-      reportWaiting(
-        em,
-        spec.videoId,
-        currentRun(),
-        `${known.code}: ${known.message}, next try ${next} UTC`,
-      ),
-    )
+    .run((em) => reportWaiting(em, spec.videoId, currentRun(), waitingFor))
     .catch(() => undefined);
   return toApplicationFailure(known, { nonRetryable: false, nextRetryDelayMs });
 }

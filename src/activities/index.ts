@@ -10,8 +10,12 @@ import type {
 import { convert } from './convert.ts';
 import { cancelActiveRun, deleteObjects, removeVideo } from './delete-video.ts';
 import type { ActivityDeps } from './deps.ts';
+import { indexSource } from './index-source.ts';
 import { listMissingChunks, listMissingRenditions } from './list-missing.ts';
+import { makePicture } from './make-picture.ts';
+import { makeStoryboard } from './make-storyboard.ts';
 import { makeThumbnails } from './make-thumbnails.ts';
+import { dropPictures, listPictures, startPendingPictures } from './picture-wishes.ts';
 import { probe } from './probe.ts';
 import { publish } from './publish.ts';
 import {
@@ -47,6 +51,9 @@ export function createActivities(deps: ActivityDeps): Activities {
       startPendingVideos: short(() => startPendingVideos(deps)),
       settleEndedRuns: short(() => settleEndedRuns(deps)),
       startPendingDeletions: short(() => startPendingDeletions(deps)),
+      startPendingPictures: short(() => startPendingPictures(deps)),
+      listPictures: short((input) => listPictures(deps, input)),
+      dropPictures: short((input) => dropPictures(deps, input)),
       removeRetiredVersions: short(() => removeRetiredVersions(deps)),
       removeExpiredPieces: short(() => removeExpiredPieces(deps)),
       removeUnownedObjects: short(() => removeUnownedObjects(deps)),
@@ -54,10 +61,13 @@ export function createActivities(deps: ActivityDeps): Activities {
     intake: { probe: (input) => probe(deps, input) },
     processing: {
       convert: (input) => convert(deps, input),
+      indexSource: (input) => indexSource(deps, input),
       compressChunk: (input) => compressChunk(deps, input),
       compressAudio: (input) => compressAudio(deps, input),
       buildRendition: (input) => buildRendition(deps, input),
       makeThumbnails: (input) => makeThumbnails(deps, input),
+      makeStoryboard: (input) => makeStoryboard(deps, input),
+      makePicture: (input) => makePicture(deps, input),
     },
   };
 }

@@ -1,5 +1,10 @@
 import { listStreams } from '../db/outputs.ts';
-import { audioPiece, chunkPiece } from '../domain/recipe.ts';
+import { enterSteps, type KnownStep } from '../db/progress.ts';
+import type { Run, RunVideo } from '../db/runs.ts';
+import type { EncodingPlan } from '../domain/encoding-plan.ts';
+import { audioPiece, chunkPiece, indexedCopyPiece } from '../domain/recipe.ts';
+import type { RenditionPlan } from '../domain/rendition-ladder.ts';
+import { weighSteps } from '../domain/step-weights.ts';
 import type { Quality } from '../domain/video.ts';
 import type { MissingPieces, VideoRef } from './contracts.ts';
 import type { ActivityDeps } from './deps.ts';
@@ -17,8 +22,26 @@ export async function listMissingChunks(
   }));
   const plan = requirePlan(run);
   const renditions = await findUnjoined(deps, run, video);
-  if (renditions.length === 0) return { chunks: [], audio: false };
+  const missing = await findMissing(deps, { run, video, plan, renditions });
+  await asActiveRun(deps, videoId, (tx, active) =>
+    enterSteps(tx, active.id, judgeSteps(active, plan, { ...missing, renditions }), {
+      begin: true,
+    }),
+  );
+  return missing;
+}
 
+async function findMissing(
+  deps: ActivityDeps,
+  work: {
+    readonly run: Run;
+    readonly video: RunVideo;
+    readonly plan: EncodingPlan;
+    readonly renditions: readonly RenditionPlan[];
+  },
+): Promise<MissingPieces> {
+  const { run, video, plan, renditions } = work;
+  if (renditions.length === 0) return { indexedCopy: false, chunks: [], audio: false };
   const wanted = plan.chunks.flatMap((chunk) =>
     renditions.map((rendition) => ({
       chunk,
@@ -27,8 +50,10 @@ export async function listMissingChunks(
     })),
   );
   const audio = audioPiece(plan);
+  const copy = indexedCopyPiece(plan);
   const done = await findSoundPieces(deps, ownerOf(video), [
     audio,
+    copy,
     ...wanted.map(({ piece }) => piece),
   ]);
   const chunks = plan.chunks
@@ -40,7 +65,31 @@ export async function listMissingChunks(
         .map(({ rendition }) => rendition.quality),
     }))
     .filter(({ qualities }) => qualities.length > 0);
-  return { chunks, audio: plan.audio !== null && !done.has(audio.name) };
+  return {
+    indexedCopy: plan.needsIndex && chunks.length > 0 && !done.has(copy.name),
+    chunks,
+    audio: plan.audio !== null && !done.has(audio.name),
+  };
+}
+
+/** What is in the ledger counts as done, whoever made it. */
+function judgeSteps(
+  run: Run,
+  plan: EncodingPlan,
+  missing: MissingPieces & { readonly renditions: readonly RenditionPlan[] },
+): readonly KnownStep[] {
+  const toMake = new Set([
+    ...missing.chunks.map(({ index }) => `chunk/${index}`),
+    ...(missing.indexedCopy ? ['indexed-copy'] : []),
+    ...(missing.audio ? ['audio'] : []),
+    ...missing.renditions.map(({ quality }) => `rendition/${quality}`),
+  ]);
+  return weighSteps(plan, run.settings).map((step) => ({
+    ...step,
+    isDone: /^(indexed-copy|chunk|audio|rendition)/.test(step.name)
+      ? !toMake.has(step.name)
+      : undefined,
+  }));
 }
 
 /** Entered together with the tallest rendition, or by convert. */

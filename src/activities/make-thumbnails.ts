@@ -1,17 +1,20 @@
 import path from 'node:path';
 import { listStreams, saveThumbnails, type ThumbnailFacts } from '../db/outputs.ts';
+import { listKeptTimes } from '../db/pictures.ts';
 import type { FinishedPiece } from '../db/pieces.ts';
-import { addRunWarning } from '../db/runs.ts';
 import type { EncodingPlan } from '../domain/encoding-plan.ts';
-import { AppError, ERRORS } from '../domain/errors.ts';
+import { AppError } from '../domain/errors.ts';
+import type { VideoId } from '../domain/ids.ts';
 import { thumbnailKey } from '../domain/object-keys.ts';
 import { pictureSource, thumbnailPiece } from '../domain/recipe.ts';
+import { isSameTime } from '../domain/thumbnail-times.ts';
 import { extractThumbnail } from '../media/thumbnails.ts';
 import type { VideoRef } from './contracts.ts';
 import type { ActivityDeps } from './deps.ts';
 import { asActiveRun } from './fence.ts';
 import { doHeavyWork, type HeavySpec, type HeavyWork } from './heavy-work.ts';
 import { findSoundPieces, keepPiece, ownerOf, requirePlan } from './pieces.ts';
+import { warnOfPictures } from './picture-faults.ts';
 
 /**
  * Takes the thumbnails out of a finished rendition; the middle one is the default.
@@ -32,38 +35,43 @@ export function makeThumbnails(
   return doHeavyWork(deps, spec, async (attempt) => {
     const plan = requirePlan(attempt.run);
     try {
-      const thumbnails = await makeAll(deps, attempt, plan);
+      const times = await chooseTimes(deps, videoId, plan);
+      const thumbnails = await makeAll(deps, attempt, { plan, times });
+      const planned = plan.thumbnailTimes.length;
       await asActiveRun(deps, videoId, (tx, run) =>
-        saveThumbnails(tx, videoId, run.version, thumbnails),
+        saveThumbnails(tx, videoId, run.version, thumbnails, planned),
       );
       return { count: thumbnails.length };
     } catch (error) {
-      if (attempt.signal.aborted || !isFaultOfPictures(error)) throw error;
-      deps.logger.warn({ videoId, err: error }, 'pictures failed');
-      await asActiveRun(deps, videoId, (tx, run) =>
-        addRunWarning(tx, run, {
-          code: 'pictures-failed',
-          detail: 'The thumbnails could not be made.',
-        }),
-      );
+      await warnOfPictures(deps, attempt, error, {
+        code: 'pictures-failed',
+        detail: 'The thumbnails could not be made.',
+      });
       return { count: 0 };
     }
   });
 }
 
-function isFaultOfPictures(error: unknown): error is AppError {
-  if (!(error instanceof AppError)) return false;
-  return ['encoder', 'source', 'timeout'].includes(ERRORS[error.code].fault);
+/** Those of the plan, then those that people have added to the published version, or chosen from it. */
+async function chooseTimes(
+  deps: ActivityDeps,
+  videoId: VideoId,
+  plan: EncodingPlan,
+): Promise<readonly number[]> {
+  const kept = await deps.database.run((em) => listKeptTimes(em, videoId));
+  const isPlanned = (time: number): boolean =>
+    plan.thumbnailTimes.some((planned) => isSameTime(planned, time));
+  return [...plan.thumbnailTimes, ...kept.filter((time) => !isPlanned(time))];
 }
 
 async function makeAll(
   deps: ActivityDeps,
   attempt: HeavyWork,
-  plan: EncodingPlan,
+  { plan, times }: { plan: EncodingPlan; times: readonly number[] },
 ): Promise<readonly ThumbnailFacts[]> {
   const { run, video, folder, signal } = attempt;
   const from = pictureSource(plan);
-  const pieces = plan.thumbnailTimes.map((_time, index) => thumbnailPiece(plan, index, from));
+  const pieces = times.map((atSeconds, index) => thumbnailPiece(plan, { index, atSeconds }, from));
   const done = await findSoundPieces(deps, ownerOf(video), pieces);
 
   const streams = await deps.database.run((em) => listStreams(em, video.id, run.version));
@@ -74,10 +82,12 @@ async function makeAll(
 
   const thumbnails: ThumbnailFacts[] = [];
   for (const [index, piece] of pieces.entries()) {
+    const timestampSeconds = times[index] ?? 0;
     const kept =
-      done.get(piece.name) ?? (await makeOne(deps, attempt, { plan, index, sourcePath, piece }));
+      done.get(piece.name) ??
+      (await makeOne(deps, attempt, { plan, index, timestampSeconds, sourcePath, piece }));
     thumbnails.push({
-      timestampSeconds: plan.thumbnailTimes[index] ?? 0,
+      timestampSeconds,
       objectKey: kept.objectKey,
       sizeBytes: kept.sizeBytes,
       sha256: kept.sha256,
@@ -92,16 +102,17 @@ async function makeOne(
   work: {
     plan: EncodingPlan;
     index: number;
+    timestampSeconds: number;
     sourcePath: string;
     piece: ReturnType<typeof thumbnailPiece>;
   },
 ): Promise<FinishedPiece> {
-  const { plan, index, sourcePath, piece } = work;
+  const { plan, index, timestampSeconds, sourcePath, piece } = work;
   const picture = await extractThumbnail(attempt.runFfmpeg, {
     sourcePath,
     frameRate: plan.frameRate,
     frames: plan.frames,
-    timestampSeconds: plan.thumbnailTimes[index] ?? 0,
+    timestampSeconds,
     outputPath: path.join(attempt.folder, `${index}.jpg`),
   });
   const key = thumbnailKey(attempt.video.id, attempt.run.version, index);

@@ -17,6 +17,7 @@ import type { EncodingPlan } from '../domain/encoding-plan.ts';
 import { originalKey, workKey } from '../domain/object-keys.ts';
 import { type Piece, renditionPiece } from '../domain/recipe.ts';
 import type { RenditionPlan } from '../domain/rendition-ladder.ts';
+import { hashFile } from '../storage/hash-file.ts';
 import type { ActivityDeps } from './deps.ts';
 import { asActiveRun } from './fence.ts';
 import type { HeavyWork } from './heavy-work.ts';
@@ -88,7 +89,11 @@ export async function fetchSource(deps: ActivityDeps, attempt: HeavyWork): Promi
   return file;
 }
 
-/** Brings a finished piece to the attempt's folder. @throws `piece-missing` */
+/**
+ * Brings a finished piece to the attempt's folder, byte for byte as it was checked. One that is gone or has changed is taken out
+ * of the ledger, so that it is made again.
+ * @throws `piece-missing`
+ */
 export async function fetchPiece(
   deps: ActivityDeps,
   attempt: HeavyWork,
@@ -96,15 +101,20 @@ export async function fetchPiece(
   fileName: string,
 ): Promise<string> {
   const file = path.join(attempt.folder, fileName);
+  const forget = async (cause?: unknown): Promise<never> => {
+    await deps.database.run((em) => forgetPiece(em, piece));
+    throw new AppError('piece-missing', { piece: piece.name }, { cause });
+  };
   try {
     const { sizeBytes, sha256 } = piece;
     await deps.store.fetchToFile(piece.objectKey, file, attempt.signal, { sizeBytes, sha256 });
-    return file;
   } catch (error) {
     if (!(error instanceof AppError) || error.code !== 'storage-object-missing') throw error;
-    await deps.database.run((em) => forgetPiece(em, piece));
-    throw new AppError('piece-missing', { piece: piece.name }, { cause: error });
+    await forget(error);
   }
+  const { sha256 } = await hashFile(file, attempt.signal);
+  if (sha256 !== piece.sha256) await forget(`its SHA-256 is ${sha256}, not ${piece.sha256}`);
+  return file;
 }
 
 export interface MadePiece {

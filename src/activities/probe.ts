@@ -1,6 +1,8 @@
+import { enterSteps } from '../db/progress.ts';
 import { savePlan } from '../db/runs.ts';
 import { type EncodingPlan, planEncoding } from '../domain/encoding-plan.ts';
 import { framesPerSecond } from '../domain/frame-rate.ts';
+import { weighSteps } from '../domain/step-weights.ts';
 import { PROBE_TOOL_SECONDS } from '../domain/tool-time.ts';
 import { probeFile } from '../media/ffprobe.ts';
 import type { ProbeSummary, VideoRef } from './contracts.ts';
@@ -22,7 +24,13 @@ export function probe(deps: ActivityDeps, { videoId }: VideoRef): Promise<ProbeS
       timeoutMs: PROBE_TOOL_SECONDS * 1000,
     });
     const plan = planEncoding(info, attempt.run.settings);
-    await asActiveRun(deps, videoId, (tx, run) => savePlan(tx, run, info, plan));
+    await asActiveRun(deps, videoId, async (tx, run) => {
+      await savePlan(tx, run, info, plan);
+      const steps = weighSteps(plan, run.settings).map((step) =>
+        step.name === 'probe' ? { ...step, isDone: true } : step,
+      );
+      await enterSteps(tx, run.id, steps, { begin: false });
+    });
     return summarize(plan);
   });
 }

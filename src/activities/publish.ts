@@ -1,4 +1,5 @@
 import { listStreams, removeStreams, retireOtherVersions } from '../db/outputs.ts';
+import { carryThumbnails } from '../db/pictures.ts';
 import { removePieces, withoutOwner } from '../db/pieces.ts';
 import { findPublishedRun, publishRun } from '../db/runs.ts';
 import type { EncodingPlan } from '../domain/encoding-plan.ts';
@@ -11,7 +12,8 @@ import { requirePlan } from './pieces.ts';
 /**
  * Makes the run's version the one that viewers get: one transaction, the point of no return.
  *
- * Looks once more whether everything is there. The old version's rows are retired; chunks and sound have served.
+ * Looks once more whether everything is there. The old version's rows are retired; chunks, sound and the copy they
+ * were made from have served.
  * @returns `incomplete` when something that was made is gone; nothing is switched then
  */
 export async function publish(deps: ActivityDeps, { videoId }: VideoRef): Promise<Publication> {
@@ -38,9 +40,10 @@ export async function publish(deps: ActivityDeps, { videoId }: VideoRef): Promis
   }
 
   const keys = await asActiveRun(deps, videoId, async (tx, active) => {
+    await carryThumbnails(tx, videoId, active.version);
     await publishRun(tx, active, plan);
     await retireOtherVersions(tx, videoId, active.version);
-    return withoutOwner(tx, await removePieces(tx, videoId, ['chunk', 'audio']));
+    return withoutOwner(tx, await removePieces(tx, videoId, ['chunk', 'audio', 'copy']));
   });
   deps.logger.info({ ...currentRun(), videoId, version: run.version }, 'run completed');
   return { outcome: 'published', version: run.version, orphans: { keys } };

@@ -1,6 +1,6 @@
 import { ApplicationFailure, Context } from '@temporalio/activity';
 import { ApplicationFailureCategory } from '@temporalio/common';
-import { AppError, ERRORS, type ErrorDetails } from '../domain/errors.ts';
+import { AppError, type ErrorCode, type ErrorDetails, ERRORS } from '../domain/errors.ts';
 
 export interface FailureOptions {
   /** The activity itself has given up, whatever the table says of the code. */
@@ -22,11 +22,15 @@ export function toApplicationFailure(error: unknown, options: FailureOptions = {
     nonRetryable: options.nonRetryable ?? entry.retry === 'never',
     details: [{ attempt: Context.current().info.attempt, diagnostics: shortened(error.details) }],
     ...(options.nextRetryDelayMs === undefined ? {} : { nextRetryDelay: options.nextRetryDelayMs }),
-    ...(entry.fault === 'platform' || entry.fault === 'encoder'
-      ? {}
-      : { category: ApplicationFailureCategory.BENIGN }),
+    ...(isTrouble(error.code) ? {} : { category: ApplicationFailureCategory.BENIGN }),
     ...(error.cause instanceof Error ? { cause: error.cause } : {}),
   });
+}
+
+/** What a failure of ours is to the server's own logs and metrics. */
+function isTrouble(code: ErrorCode): boolean {
+  const { fault } = ERRORS[code];
+  return code !== 'waiting-for-memory' && (fault === 'platform' || fault === 'encoder');
 }
 
 /** Wraps a short activity, so that its errors leave it as Temporal understands them. */

@@ -21,6 +21,7 @@ import { createCommentRoutes } from './routes/comments.ts';
 import { createHealthRoutes, type ReadinessChecks } from './routes/health.ts';
 import { createPageRoutes } from './routes/page.ts';
 import { createPlaylistRoutes } from './routes/playlists.ts';
+import { createThumbnailRoutes } from './routes/thumbnails.ts';
 import { createVideoRoutes } from './routes/videos.ts';
 import { createSessionCookie } from './session-cookie.ts';
 
@@ -30,6 +31,7 @@ export interface AppDeps extends UseCaseDeps {
   /** Routes that move bytes; mounted at the root, behind the login. */
   readonly uploadRoutes: Hono<AppEnv>;
   readonly mediaRoutes: Hono<AppEnv>;
+  readonly pictureRoutes: Hono<AppEnv>;
   readonly settings: AppSettings;
 }
 
@@ -72,7 +74,9 @@ export function createApp(deps: AppDeps): OpenAPIHono<AppEnv> {
   // Before `/videos/:id`: these share its first words.
   app.route('/', deps.uploadRoutes);
   app.route('/', deps.mediaRoutes);
+  app.route('/', deps.pictureRoutes);
   app.route('/', createVideoRoutes(deps));
+  app.route('/', createThumbnailRoutes(deps));
   app.route('/', createCommentRoutes(deps));
   app.route('/', createCategoryRoutes(deps));
   app.route('/', createPlaylistRoutes(deps));

@@ -7,6 +7,8 @@ import { idText } from './schemas/fields.ts';
 import { uploadFormSchema, videoSchema } from './schemas/video.ts';
 
 const binary = { schema: { type: 'string', format: 'binary' } } as const;
+const jpeg = { description: 'The picture.', content: { 'image/jpeg': binary } };
+const VERSION = 'A version; the published one when left out. An older one is kept for a while.';
 const videoBytes = {
   200: { description: 'The whole file.', content: { 'video/mp4': binary } },
   206: { description: 'The bytes asked for.', content: { 'video/mp4': binary } },
@@ -63,20 +65,86 @@ export function describeMediaRoutes(app: OpenAPIHono<AppEnv>): void {
     summary: 'A thumbnail',
     request: { params: z.object({ id: idText(), number: z.string() }) },
     responses: {
-      200: {
-        description: 'The picture.',
-        content: { 'image/jpeg': { schema: { type: 'string', format: 'binary' } } },
-      },
+      200: jpeg,
       default: problem,
     },
+  });
+  describePictures(app);
+}
+
+function describePictures(app: OpenAPIHono<AppEnv>): void {
+  const tags = ['Media'];
+  const id = idText();
+  const v = idText().optional().openapi({ description: VERSION });
+  const path = '/videos/{id}/poster';
+  const params = z.object({ id });
+  app.openAPIRegistry.registerPath({
+    method: 'get',
+    path,
+    tags,
+    summary: 'The picture that stands for the video, or the one at a second',
+    request: {
+      params,
+      query: z.object({
+        t: z.string().optional().openapi({
+          type: 'integer',
+          description:
+            'A whole second. A picture that is not there yet is made; `picture-pending` says when to ask again.',
+        }),
+      }),
+    },
+    responses: { 200: jpeg, default: problem },
+  });
+  app.openAPIRegistry.registerPath({
+    method: 'put',
+    path,
+    tags,
+    summary: 'Upload a picture to stand for the video, now and in later versions',
+    request: {
+      params,
+      body: {
+        required: true,
+        content: { 'image/jpeg': binary, 'image/png': binary, 'image/webp': binary },
+      },
+    },
+    responses: {
+      200: json(videoSchema, 'The poster is there.'),
+      202: json(videoSchema, 'The poster is being made.'),
+      default: problem,
+    },
+  });
+  app.openAPIRegistry.registerPath({
+    method: 'delete',
+    path,
+    tags,
+    summary: 'Remove the own poster; a thumbnail stands for the video again',
+    request: { params },
+    responses: { 200: json(videoSchema, 'The video as it is now.'), default: problem },
+  });
+  app.openAPIRegistry.registerPath({
+    method: 'get',
+    path: '/videos/{id}/storyboard.vtt',
+    tags,
+    summary: 'WebVTT: which part of which sheet shows a stretch of time',
+    request: { params, query: z.object({ v }) },
+    responses: {
+      200: { description: 'The cues.', content: { 'text/vtt': { schema: { type: 'string' } } } },
+      default: problem,
+    },
+  });
+  app.openAPIRegistry.registerPath({
+    method: 'get',
+    path: '/videos/{id}/storyboard/{number}.jpg',
+    tags,
+    summary: 'A sheet of the storyboard; with a version its bytes never change',
+    request: { params: z.object({ id, number: z.string() }), query: z.object({ v }) },
+    responses: { 200: jpeg, default: problem },
   });
 }
 
 function describePlaylists(app: OpenAPIHono<AppEnv>): void {
   const id = idText();
-  const v = idText().optional().openapi({
-    description: 'A version; the published one when left out. An older one is kept for a while.',
-  });
+  const v = idText().optional().openapi({ description: VERSION });
   const playlists = [
     {
       path: '/videos/{id}/hls/master.m3u8',

@@ -3,11 +3,14 @@ import { serve } from '@hono/node-server';
 import { type ApiParts, composeApi } from '../composition.ts';
 import { type Config, ConfigError, loadConfig } from '../config/env.ts';
 import { AppError } from '../domain/errors.ts';
+import type { VideoId } from '../domain/ids.ts';
 import { STOP_MS } from '../host/stop-times.ts';
 import { getVideo } from '../usecases/videos.ts';
+import type { Viewer } from '../usecases/viewer.ts';
 import { createApp } from './app.ts';
 import { createMediaSender } from './media/send.ts';
 import { createMediaRoutes } from './routes/media.ts';
+import { createPictureRoutes } from './routes/pictures.ts';
 import { configureUploadServer, createUploadRoutes } from './routes/upload.ts';
 
 /** The API process: serves until SIGTERM or SIGINT, then lets what runs finish. */
@@ -43,18 +46,21 @@ async function main(config: Config): Promise<void> {
 
 /** Resolves once requests are taken. A port that is not free ends the process with one sentence. */
 async function listen(parts: ApiParts): Promise<Server> {
-  const { config, logger, useCases, uploads, library } = parts;
+  const { config, logger, useCases, uploads, library, pictures, ownPosters } = parts;
+  const sender = createMediaSender();
+  const presentVideo = (videoId: VideoId, viewer: Viewer) => getVideo(useCases, viewer, videoId);
   const app = createApp({
     ...useCases,
     logger,
     readiness: parts.readiness,
     uploadRoutes: createUploadRoutes({
       uploads,
-      presentVideo: (videoId, viewer) => getVideo(useCases, viewer, videoId),
+      presentVideo,
       maxUploadBytes: config.maxUploadBytes,
       defaultProfile: config.videoProfile,
     }),
-    mediaRoutes: createMediaRoutes({ library, sender: createMediaSender() }),
+    mediaRoutes: createMediaRoutes({ library, sender }),
+    pictureRoutes: createPictureRoutes({ pictures, ownPosters, sender, presentVideo }),
     settings: config,
   });
   return new Promise((resolve) => {

@@ -27,10 +27,14 @@ export interface Config {
   readonly sourceCacheDir: string;
   readonly sourceCacheBytes: number;
   readonly maxVideoProcessingTasks: number;
+  /** Undefined: a share of the memory that the worker finds. */
+  readonly ffmpegMemoryMb: number | undefined;
   readonly videoProcessingTimeoutSeconds: number;
   readonly videoProfile: 'ladder' | '720p';
   readonly videoCrf: number;
   readonly videoPreset: string;
+  readonly decodeCheck: 'smallest' | 'all';
+  readonly onTruncated: 'fail' | 'keep';
   readonly maxUploadBytes: number;
   readonly maxVideoDurationSeconds: number;
   readonly workRetentionDays: number;
@@ -143,10 +147,13 @@ export function loadConfig(env: Environment = readEnvironment()): Config {
     sourceCacheDir: join(paths.workDir, 'source-cache'),
     sourceCacheBytes: values.SOURCE_CACHE_MB * 1024 ** 2,
     maxVideoProcessingTasks: values.MAX_VIDEO_PROCESSING_TASKS,
+    ffmpegMemoryMb: values.FFMPEG_MEMORY_MB,
     videoProcessingTimeoutSeconds: values.VIDEO_PROCESSING_TIMEOUT,
     videoProfile: values.VIDEO_PROFILE,
     videoCrf: values.VIDEO_CRF,
     videoPreset: values.VIDEO_PRESET,
+    decodeCheck: values.DECODE_CHECK,
+    onTruncated: values.ON_TRUNCATED,
     maxUploadBytes: values.MAX_UPLOAD_BYTES,
     maxVideoDurationSeconds: values.MAX_VIDEO_DURATION_SECONDS,
     workRetentionDays: values.WORK_RETENTION_DAYS,

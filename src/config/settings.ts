@@ -166,6 +166,13 @@ export const SETTINGS = {
     unit: 'count',
     reason: 'Two encodes keep two cores busy without starving the API.',
   }),
+  FFMPEG_MEMORY_MB: setting(optional(wholeNumber(64)), {
+    description:
+      'Memory for all encoders of one worker process together, by estimate; a piece without room waits, one that never fits runs alone.',
+    unit: 'MB of 1024² bytes',
+    default: '40 % of what the worker may use, a container’s limit respected',
+    reason: 'On 2 GB the rest is for the database, Temporal, the API and the worker itself.',
+  }),
   VIDEO_PROCESSING_TIMEOUT: setting(integer(600, 1, 86_400), {
     description: 'Time one piece of work may run; queueing and transfers are not counted.',
     unit: 'seconds',
@@ -192,6 +199,18 @@ export const SETTINGS = {
       reason: 'The best bargain of time and size on small machines.',
     },
   ),
+  DECODE_CHECK: setting(oneOf('smallest', ['smallest', 'all']), {
+    description:
+      'Which finished renditions are decoded from end to end before a version is published.',
+    unit: '`smallest` (the lowest resolution) or `all`',
+    reason:
+      'Packets, times and lengths are checked of all of them; decoding each one costs about a fifth of what encoding did.',
+  }),
+  ON_TRUNCATED: setting(oneOf('fail', ['fail', 'keep']), {
+    description: 'What becomes of a video whose file ends before it says so.',
+    unit: '`fail`, or `keep` (what is there, with a warning)',
+    reason: 'Most are broken uploads, and whoever sent one wants to know.',
+  }),
   MAX_UPLOAD_BYTES: setting(integer(20 * 1024 ** 3, 1), {
     description: 'Largest file that is accepted.',
     unit: 'bytes',
@@ -305,15 +324,18 @@ function optional<Schema extends z.ZodType>(schema: Schema) {
   return schema.optional();
 }
 
-function integer(fallback: number, min: number, max = Number.MAX_SAFE_INTEGER) {
+function integer(fallback: number, min: number, max?: number) {
+  return wholeNumber(min, max).default(fallback);
+}
+
+function wholeNumber(min: number, max = Number.MAX_SAFE_INTEGER) {
   const range = max === Number.MAX_SAFE_INTEGER ? `of at least ${min}` : `from ${min} to ${max}`;
   const message = `must be a whole number ${range}`;
   return z
     .string()
     .regex(/^\d{1,16}$/, message)
     .transform(Number)
-    .refine((value) => value >= min && value <= max, message)
-    .default(fallback);
+    .refine((value) => value >= min && value <= max, message);
 }
 
 function port(fallback: number) {

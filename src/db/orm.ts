@@ -3,6 +3,7 @@ import { defineConfig, type EntityManager, MikroORM } from '@mikro-orm/postgresq
 import { ApiKey } from './entities/api-key.ts';
 import { Category } from './entities/category.ts';
 import { Comment } from './entities/comment.ts';
+import { OwnPoster, Picture, PictureWish } from './entities/picture.ts';
 import { Piece, PieceAttempt } from './entities/piece.ts';
 import { Playlist, PlaylistItem } from './entities/playlist.ts';
 import { Session } from './entities/session.ts';
@@ -13,6 +14,8 @@ import { VideoStream } from './entities/video-stream.ts';
 import { Video } from './entities/video.ts';
 import { InitialMigration } from './migrations/0001-initial.ts';
 import { FragmentsMigration } from './migrations/0002-fragments.ts';
+import { PicturesMigration } from './migrations/0003-pictures.ts';
+import { PaceMigration } from './migrations/0004-pace.ts';
 
 const ENTITIES = [
   User,
@@ -23,6 +26,9 @@ const ENTITIES = [
   VideoRun,
   VideoStream,
   Thumbnail,
+  Picture,
+  OwnPoster,
+  PictureWish,
   Piece,
   PieceAttempt,
   Playlist,
@@ -69,6 +75,8 @@ export async function openOrm({
         migrationsList: [
           { name: '0001-initial', class: InitialMigration },
           { name: '0002-fragments', class: FragmentsMigration },
+          { name: '0003-pictures', class: PicturesMigration },
+          { name: '0004-pace', class: PaceMigration },
         ],
         snapshot: false,
         silent: true,

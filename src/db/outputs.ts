@@ -6,6 +6,9 @@ import { Thumbnail } from './entities/thumbnail.ts';
 import { VideoStream } from './entities/video-stream.ts';
 import type { EntityManager } from './orm.ts';
 
+/** Everything that belongs to one version of a video. */
+const OUTPUT_TABLES = ['video_streams', 'thumbnails', 'pictures'];
+
 /** What a version of a video is made of: its streams and its thumbnails. */
 export interface StreamFacts {
   readonly objectKey: string;
@@ -83,15 +86,19 @@ export interface ThumbnailFacts {
   readonly sha256: string;
 }
 
-/** Replaces the thumbnails of a version by these; the middle one is the default. */
+/**
+ * Replaces the thumbnails of a version by these; the middle one of those that were planned is the default.
+ * @param planned how many were: what follows has been added by people
+ */
 export async function saveThumbnails(
   tx: EntityManager,
   videoId: VideoId,
   version: number,
   thumbnails: readonly ThumbnailFacts[],
+  planned: number = thumbnails.length,
 ): Promise<void> {
   await tx.nativeDelete(Thumbnail, { videoId, version });
-  const chosen = defaultThumbnailIndex(thumbnails.length);
+  const chosen = defaultThumbnailIndex(planned);
   await tx.insertMany(
     Thumbnail,
     thumbnails.map((facts, position) => ({
@@ -100,6 +107,7 @@ export async function saveThumbnails(
       version,
       position,
       isDefault: position === chosen,
+      isAdded: position >= planned,
     })),
   );
 }
@@ -110,7 +118,7 @@ export async function retireOtherVersions(
   videoId: VideoId,
   version: number,
 ): Promise<void> {
-  for (const table of ['video_streams', 'thumbnails']) {
+  for (const table of OUTPUT_TABLES) {
     await tx.execute(
       `update ${table} set retired_at = now() where video_id = ? and version <> ? and retired_at is null`,
       [videoId, version],
@@ -156,7 +164,7 @@ async function removeRows(
   values: unknown[],
 ): Promise<readonly string[]> {
   const keys: string[] = [];
-  for (const table of ['video_streams', 'thumbnails']) {
+  for (const table of OUTPUT_TABLES) {
     const rows = await tx.execute<{ object_key: string }[]>(
       `delete from ${table} where ${where} returning object_key`,
       values,

@@ -90,14 +90,19 @@ export async function forgetPiece(em: EntityManager, piece: FinishedPiece): Prom
   await em.nativeDelete(Piece, { id: piece.id, objectKey: piece.objectKey });
 }
 
-/** Takes the pieces of some kinds out of the ledger; returns their object keys, which may have other owners still. */
+/**
+ * Takes the pieces of some kinds out of the ledger, those apart that a version is made of; returns their object keys, which may
+ * have other owners still.
+ */
 export async function removePieces(
   tx: EntityManager,
   videoId: VideoId,
   kinds: readonly PieceKind[],
 ): Promise<readonly string[]> {
   const rows = await tx.execute<{ object_key: string }[]>(
-    `delete from pieces where video_id = ? and kind = any(?) returning object_key`,
+    `delete from pieces where video_id = ? and kind = any(?)
+        and not exists (select 1 from video_streams where video_streams.object_key = pieces.object_key)
+     returning object_key`,
     [videoId, toPgArray(kinds)],
   );
   return rows.map((row) => row.object_key);
@@ -112,7 +117,8 @@ export async function forgetUnnamedOutputs(
   await tx.execute(
     `delete from pieces where video_id = ? and object_key = any(?)
         and not exists (select 1 from video_streams where video_streams.object_key = pieces.object_key)
-        and not exists (select 1 from thumbnails where thumbnails.object_key = pieces.object_key)`,
+        and not exists (select 1 from thumbnails where thumbnails.object_key = pieces.object_key)
+        and not exists (select 1 from pictures where pictures.object_key = pieces.object_key)`,
     [videoId, toPgArray(keys)],
     'run',
   );
@@ -127,6 +133,7 @@ export async function removeUnpublishedPieces(
     `delete from pieces where video_id = ?
         and not exists (select 1 from video_streams where video_streams.object_key = pieces.object_key)
         and not exists (select 1 from thumbnails where thumbnails.object_key = pieces.object_key)
+        and not exists (select 1 from pictures where pictures.object_key = pieces.object_key)
      returning object_key`,
     [videoId],
   );
@@ -147,6 +154,7 @@ export async function removeExpiredPieces(
        select id from pieces where created_at < ?
           and not exists (select 1 from video_streams where video_streams.object_key = pieces.object_key)
           and not exists (select 1 from thumbnails where thumbnails.object_key = pieces.object_key)
+          and not exists (select 1 from pictures where pictures.object_key = pieces.object_key)
           and not exists (select 1 from video_runs where video_runs.video_id = pieces.video_id and state = 'active')
         order by id limit ?)
      returning object_key`,
@@ -166,6 +174,9 @@ export async function withoutOwner(
       where not exists (select 1 from pieces where object_key = key)
         and not exists (select 1 from video_streams where object_key = key)
         and not exists (select 1 from thumbnails where object_key = key)
+        and not exists (select 1 from pictures where object_key = key)
+        and not exists (select 1 from own_posters where object_key = key)
+        and not exists (select 1 from picture_wishes where upload_key = key)
         and not exists (select 1 from videos where 'videos/original/' || stored_name = key)`,
     [toPgArray(keys)],
   );
@@ -188,15 +199,18 @@ export async function countStart(
 ): Promise<AttemptCounts> {
   const rows = await em.execute<AttemptRow[]>(
     `insert into piece_attempts (video_run_id, name, unended_starts) values (?, ?, 1)
-       on conflict (video_run_id, name) do update set unended_starts = piece_attempts.unended_starts + 1
+       on conflict (video_run_id, name) do update set unended_starts = piece_attempts.unended_starts + 1, fraction = 0
      returning unended_starts, encoder_faults, kills, platform_fault_since`,
     [videoRunId, name],
   );
   return toCounts(rows[0]);
 }
 
-/** How a start came to an end. `planned`: success, cancellation or a worker that is stopped. */
-export type AttemptEnd = 'planned' | 'encoder-fault' | 'killed' | 'platform-fault';
+/**
+ * How a start came to an end. `planned`: success, cancellation or a worker that is stopped. `waited`: it was turned away for want
+ * of memory, which is as if it had not been started.
+ */
+export type AttemptEnd = 'planned' | 'waited' | 'encoder-fault' | 'killed' | 'platform-fault';
 
 /** Counts an end. Kills count only in a row; the wait for the platform begins with its first fault in a row. */
 export async function countEnd(
@@ -206,16 +220,18 @@ export async function countEnd(
   end: AttemptEnd,
 ): Promise<AttemptCounts> {
   const rows = await em.execute<AttemptRow[]>(
-    `update piece_attempts set unended_starts = 0,
+    `update piece_attempts set
+        unended_starts = case when ? then greatest(unended_starts - 1, 0) else 0 end,
         encoder_faults = encoder_faults + case when ? then 1 else 0 end,
         kills = case when ? then kills + 1 when ? then kills else 0 end,
         platform_fault_since = case when ? then coalesce(platform_fault_since, now()) end
       where video_run_id = ? and name = ?
      returning unended_starts, encoder_faults, kills, platform_fault_since`,
     [
+      end === 'waited',
       end === 'encoder-fault',
       end === 'killed',
-      end === 'planned',
+      end === 'planned' || end === 'waited',
       end === 'platform-fault',
       videoRunId,
       name,

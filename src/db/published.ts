@@ -1,5 +1,6 @@
 import type { FragmentIndex } from '../domain/fragment-index.ts';
 import type { VideoId } from '../domain/ids.ts';
+import { isSameTime } from '../domain/thumbnail-times.ts';
 import type { Output } from '../domain/video.ts';
 import { Thumbnail } from './entities/thumbnail.ts';
 import { VideoStream } from './entities/video-stream.ts';
@@ -51,11 +52,23 @@ export async function listPublishedMedia(
         row.videoId === video.id && row.version === video.version;
       const media = {
         streams: streams.filter(isPublished).map(toStreamRecord),
-        thumbnails: thumbnails.filter(isPublished).map(toThumbnailRecord),
+        thumbnails: markChosen(video, thumbnails.filter(isPublished).map(toThumbnailRecord)),
       };
       return [video.id, media] as const;
     }),
   );
+}
+
+/** The chosen one stands for the video where the version has it, else the one that the version itself names. */
+function markChosen(
+  { defaultThumbnailSeconds: chosen }: VideoRecord,
+  thumbnails: readonly ThumbnailRecord[],
+): readonly ThumbnailRecord[] {
+  if (chosen === null) return thumbnails;
+  const isChosen = ({ timestampSeconds }: ThumbnailRecord): boolean =>
+    isSameTime(timestampSeconds, chosen);
+  if (!thumbnails.some(isChosen)) return thumbnails;
+  return thumbnails.map((thumbnail) => ({ ...thumbnail, isDefault: isChosen(thumbnail) }));
 }
 
 /** A file of the published version by its name. */

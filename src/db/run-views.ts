@@ -1,5 +1,7 @@
+import type { EncodingPlan } from '../domain/encoding-plan.ts';
 import type { Failure } from '../domain/failure.ts';
 import type { VideoId } from '../domain/ids.ts';
+import type { Pace } from '../domain/progress.ts';
 import type { RunKind, RunState, Stage } from '../domain/video.ts';
 import type { EntityManager } from './orm.ts';
 
@@ -12,12 +14,21 @@ export interface RunRecord {
   readonly state: RunState;
   readonly stage: Stage;
   readonly progressPercent: number;
+  readonly pace: Pace;
   readonly hasPlan: boolean;
+  /** Null until the source was probed. */
+  readonly plan: PlanRecord | null;
   readonly toolSeenAt: Date | null;
   readonly waitingFor: string | null;
   readonly failure: Failure | null;
   readonly startedAt: Date;
 }
+
+/** What viewers see of a plan: all but its grid. */
+export type PlanRecord = Pick<
+  EncodingPlan,
+  'conversion' | 'needsIndex' | 'renditions' | 'skipped' | 'estimate' | 'warnings'
+> & { readonly chunkCount: number };
 
 /** An active run and whose video it works on. */
 export interface QueueEntry {
@@ -41,9 +52,10 @@ export async function listActiveRuns(
   return rows.map((row) => ({ title: row.title, ownerId: row.owner_id, run: toRunRecord(row) }));
 }
 
-/** Plans and probes are large and nobody here reads them: they are left out. */
+/** Probes and the grids of plans are large and nobody here reads them: they are left out. */
 const RUN_COLUMNS =
-  'r.video_id, r.workflow_id, r.run_id, r.kind, r.state, r.stage, r.progress_percent, r.plan is not null as has_plan, ' +
+  'r.video_id, r.workflow_id, r.run_id, r.kind, r.state, r.stage, r.progress_percent, r.done_percent, r.start_percent, ' +
+  `r.worked_seconds, r.plan is not null as has_plan, r.plan - 'chunks' as plan, jsonb_array_length(r.plan -> 'chunks') as chunk_count, ` +
   'r.tool_seen_at, r.waiting_for, r.failure, r.started_at';
 
 interface RunRow {
@@ -54,7 +66,12 @@ interface RunRow {
   readonly state: RunState;
   readonly stage: Stage;
   readonly progress_percent: number;
+  readonly done_percent: number;
+  readonly start_percent: number | null;
+  readonly worked_seconds: number;
   readonly has_plan: boolean;
+  readonly plan: Omit<PlanRecord, 'chunkCount'> | null;
+  readonly chunk_count: number | null;
   readonly tool_seen_at: string | Date | null;
   readonly waiting_for: string | null;
   readonly failure: Failure | null;
@@ -84,7 +101,13 @@ function toRunRecord(row: RunRow): RunRecord {
     state: row.state,
     stage: row.stage,
     progressPercent: row.progress_percent,
+    pace: {
+      donePercent: row.done_percent,
+      startPercent: row.start_percent,
+      workedSeconds: row.worked_seconds,
+    },
     hasPlan: row.has_plan,
+    plan: row.plan === null ? null : { ...row.plan, chunkCount: row.chunk_count ?? 0 },
     toolSeenAt: row.tool_seen_at === null ? null : new Date(row.tool_seen_at),
     waitingFor: row.waiting_for,
     failure: row.failure,

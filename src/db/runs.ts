@@ -8,6 +8,7 @@ import type { RunKind, RunState, Stage } from '../domain/video.ts';
 import { VideoRun } from './entities/video-run.ts';
 import { Video } from './entities/video.ts';
 import type { EntityManager } from './orm.ts';
+import { SIGN_OF_WORK } from './progress.ts';
 
 /**
  * Runs and their fence.
@@ -102,6 +103,18 @@ export async function findPublishedRun(
   return toRun(
     await em.findOne(VideoRun, { videoId, ...identity, state: 'completed' }, { refresh: true }),
   );
+}
+
+/** How the published version was made; undefined where nothing is published, or the video is gone. */
+export async function findPublishedPlan(
+  em: EntityManager,
+  videoId: VideoId,
+): Promise<{ readonly version: number; readonly plan: EncodingPlan } | undefined> {
+  const video = await em.findOne(Video, { id: videoId, deletedAt: null }, { refresh: true });
+  const version = video?.version ?? null;
+  if (version === null) return undefined;
+  const run = await em.findOne(VideoRun, { videoId, version }, { orderBy: { id: 'desc' } });
+  return run?.plan ? { version, plan: run.plan } : undefined;
 }
 
 /** Where a write of a run stands: it may write, or somebody else may, or the video is gone. */
@@ -201,33 +214,17 @@ export async function enterStage(
   tx: EntityManager,
   run: Run,
   stage: Stage,
-  options: { readonly heavy: boolean; readonly percent: number },
+  options: { readonly heavy: boolean },
 ): Promise<void> {
   await tx.execute(
-    `update video_runs set stage = ?, waiting_for = null, progress_percent = greatest(progress_percent, ?),
-       tool_seen_at = case when ? then now() else tool_seen_at end where id = ?`,
-    [stage, options.percent, options.heavy, run.id],
+    `update video_runs set stage = ?, waiting_for = null ${options.heavy ? `, ${SIGN_OF_WORK}` : ''} where id = ?`,
+    [stage, run.id],
     'run',
   );
   if (!options.heavy) return;
   await tx.execute(
     `update videos set status = 'processing', updated_at = now() where id = ? and version is null and status = 'pending'`,
     [run.videoId],
-    'run',
-  );
-}
-
-/** Tells how far a run is; the statement itself is fenced, and it never goes back. */
-export async function reportProgress(
-  em: EntityManager,
-  videoId: VideoId,
-  identity: RunIdentity,
-  percent: number,
-): Promise<void> {
-  await em.execute(
-    `update video_runs set progress_percent = greatest(progress_percent, ?), tool_seen_at = now(), waiting_for = null
-      where video_id = ? and workflow_id = ? and run_id = ? and state = 'active'`,
-    [percent, videoId, identity.workflowId, identity.runId],
     'run',
   );
 }

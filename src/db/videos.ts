@@ -1,5 +1,5 @@
 import type { FilterQuery } from '@mikro-orm/core';
-import type { PlanWarning } from '../domain/encoding-plan.ts';
+import type { PlanWarning } from '../domain/plan-warnings.ts';
 import type { Failure } from '../domain/failure.ts';
 import type { UserId, VideoId } from '../domain/ids.ts';
 import type { SkippedRendition } from '../domain/rendition-ladder.ts';
@@ -19,6 +19,8 @@ export interface VideoRecord {
   readonly profile: Profile;
   readonly priority: Priority;
   readonly thumbnailTimestamps: readonly number[] | null;
+  /** What somebody has chosen to stand for the video. */
+  readonly defaultThumbnailSeconds: number | null;
   readonly status: VideoState;
   readonly storedName: string;
   readonly originalFileName: string;
@@ -185,6 +187,7 @@ function toRecord(video: Video): VideoRecord {
     profile: video.profile,
     priority: video.priority,
     thumbnailTimestamps: video.thumbnailTimestamps ?? null,
+    defaultThumbnailSeconds: video.defaultThumbnailSeconds ?? null,
     status: video.status,
     storedName: video.storedName,
     originalFileName: video.originalFileName,

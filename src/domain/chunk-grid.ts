@@ -43,6 +43,11 @@ export function planChunks(input: ChunkGridInput): readonly Chunk[] {
   }));
 }
 
+/** The whole video as one chunk. */
+export function wholeGrid(frames: number): readonly Chunk[] {
+  return [{ index: 0, firstFrame: 0, endFrame: frames }];
+}
+
 function chooseCount(input: ChunkGridInput): number {
   const seconds = input.frames / input.framesPerSecond;
   const wallPerSecond = (input.frameCpuSeconds * input.framesPerSecond) / input.threads;

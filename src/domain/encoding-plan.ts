@@ -1,18 +1,23 @@
-import { type Chunk, planChunks } from './chunk-grid.ts';
-import { estimateFrameCpuSeconds } from './encoding-cost.ts';
+import { type Chunk, planChunks, wholeGrid } from './chunk-grid.ts';
+import { estimateFrameCpuSeconds, estimateJob, type JobEstimate } from './encoding-cost.ts';
+import { estimateEncodeMemoryMb } from './encoding-memory.ts';
 import { AppError } from './errors.ts';
 import { chooseFrameRate, countedRate, type FrameRate, framesPerSecond } from './frame-rate.ts';
 import { type ColorMatrix, colorMatrixOf, type MediaInfo } from './media-info.ts';
+import { inOnePiece, listWarnings, type PlanWarning, truncated } from './plan-warnings.ts';
 import { planRenditions, type RenditionPlan, type SkippedRendition } from './rendition-ladder.ts';
 import type { RunSettings } from './run-settings.ts';
+import { choosePieces, missingAtEnd } from './source-facts.ts';
 import { planThumbnailTimes } from './thumbnail-times.ts';
+import type { Conversion } from './video.ts';
 
 /**
- * How a source becomes outputs. Made once per run by `planEncoding`, kept with the run, never changed by a retry.
+ * How a source becomes outputs. Made once per run by `planEncoding` and kept with the run. A retry does not change it; only what
+ * an encode finds out of the source does (`revise-plan.ts`).
  */
 export interface EncodingPlan {
   /** `none`: the original is MP4/H.264 already. `copy`: streams copied into an MP4. `encode`: the tallest rendition serves. */
-  readonly conversion: 'none' | 'copy' | 'encode';
+  readonly conversion: Conversion;
   readonly video: {
     readonly streamIndex: number;
     readonly interlaced: boolean;
@@ -29,19 +34,22 @@ export interface EncodingPlan {
   /** Expected frames of the whole video at `frameRate`; a source's own length is only known to a frame or two. */
   readonly frames: number;
   readonly durationSeconds: number;
+  /** The container's first timestamp. */
+  readonly startSeconds: number;
   /** Where the output's zero lies on the source's clock that starts at the container's first timestamp. */
   readonly originSeconds: number;
+  /** The chunks read a copy of the picture in a container with an index, since seeking in the source itself loses frames. */
+  readonly needsIndex: boolean;
   readonly chunks: readonly Chunk[];
   /** Tallest first. */
   readonly renditions: readonly RenditionPlan[];
   readonly skipped: readonly SkippedRendition[];
   readonly thumbnailTimes: readonly number[];
+  readonly estimate: JobEstimate & {
+    /** Of one chunk's encoder at its peak, with the threads of the settings. */
+    readonly encoderMemoryMb: number;
+  };
   readonly warnings: readonly PlanWarning[];
-}
-
-export interface PlanWarning {
-  readonly code: 'audio-dropped' | 'hdr-tone-mapped' | 'variable-frame-rate' | 'pictures-failed';
-  readonly detail: string;
 }
 
 const GOP_SECONDS = 2;
@@ -53,27 +61,28 @@ const SPARSEST_FRAMES_PER_SECOND = 1 / 600;
 
 /**
  * Turns a probe into a plan. Pure: the same probe and settings give the same plan.
- * @throws `source-has-gaps`, `source-too-long`, `source-too-small-picture`, `source-unreadable` (no duration can be told)
+ * @throws `source-has-gaps`, `source-too-long`, `source-too-small-picture`, `source-unreadable` (no duration can be told),
+ *   `source-truncated` (its packets were counted and end before the header says, unless what is there is to be kept)
  */
 export function planEncoding(info: MediaInfo, settings: RunSettings): EncodingPlan {
   const { video, audio } = info;
   const originSeconds = chooseOrigin(info);
-  const durationSeconds = chooseDuration(info);
-  refuseGaps(info, durationSeconds);
-  if (durationSeconds > settings.maxDurationSeconds) {
-    throw new AppError('source-too-long', {
-      detail: `The video lasts ${Math.round(durationSeconds)} s; this server takes ${settings.maxDurationSeconds} s.`,
-    });
-  }
+  const toldSeconds = tellDuration(info);
+  if (toldSeconds !== null) refuseGaps(info, toldSeconds);
 
-  const counted = video.frameCount === null ? null : countedRate(video.frameCount, durationSeconds);
   const frameRate = chooseFrameRate({
     average: video.averageFrameRate,
     nominal: video.nominalFrameRate,
-    counted,
+    counted:
+      video.frameCount === null || toldSeconds === null
+        ? null
+        : countedRate(video.frameCount, toldSeconds),
   });
   const rate = framesPerSecond(frameRate);
-  const frames = Math.max(1, Math.round(durationSeconds * rate));
+  const sourceSeconds = toldSeconds ?? countDuration(info, rate);
+  refuseTooLong(sourceSeconds, settings);
+  const frames = Math.max(1, Math.round(sourceSeconds * rate));
+  const durationSeconds = Number((frames / rate).toFixed(6));
   const toneMap = video.transfer !== null && HDR_TRANSFERS.includes(video.transfer);
   const ladder = planRenditions({
     profile: settings.profile,
@@ -90,8 +99,24 @@ export function planEncoding(info: MediaInfo, settings: RunSettings): EncodingPl
     toneMap,
     preset: settings.preset,
   });
+  const pieces = choosePieces(info, { isTold: toldSeconds !== null });
+  const chunks =
+    pieces === 'one'
+      ? wholeGrid(frames)
+      : planChunks({
+          frames,
+          gopFrames,
+          framesPerSecond: rate,
+          frameCpuSeconds,
+          timeoutSeconds: settings.timeoutSeconds,
+          lanes: settings.lanes,
+          threads: settings.threads,
+        });
+  const cut = keepTruncated(info, settings);
+  const conversion = chooseConversion(info, { isCut: cut.length > 0 });
+  const thumbnails = planThumbnailTimes(settings.thumbnailTimestamps, frames / rate, 1 / rate);
   return {
-    conversion: chooseConversion(info),
+    conversion,
     video: {
       streamIndex: video.index,
       interlaced: video.fieldOrder === 'interlaced',
@@ -104,23 +129,56 @@ export function planEncoding(info: MediaInfo, settings: RunSettings): EncodingPl
     frameRate,
     gopFrames,
     frames,
-    durationSeconds: Number((frames / rate).toFixed(6)),
+    durationSeconds,
+    startSeconds: info.startSeconds,
     originSeconds,
-    chunks: isSeekable(info)
-      ? planChunks({
-          frames,
-          gopFrames,
-          framesPerSecond: rate,
-          frameCpuSeconds,
-          timeoutSeconds: settings.timeoutSeconds,
-          lanes: settings.lanes,
-          threads: settings.threads,
-        })
-      : [{ index: 0, firstFrame: 0, endFrame: frames }],
+    needsIndex: pieces === 'indexed-copy' && chunks.length > 1,
+    chunks,
     ...ladder,
-    thumbnailTimes: planThumbnailTimes(settings.thumbnailTimestamps, frames / rate, 1 / rate),
-    warnings: collectWarnings(info, toneMap),
+    thumbnailTimes: thumbnails.times,
+    estimate: {
+      ...estimateJob({
+        frames,
+        frameCpuSeconds,
+        durationSeconds,
+        renditions: ladder.renditions,
+        hasAudio: audio !== null,
+        copiedBytes: conversion === 'copy' ? info.sizeBytes : 0,
+      }),
+      encoderMemoryMb: estimateEncodeMemoryMb({
+        sourcePixels: video.codedWidthPx * video.codedHeightPx,
+        bitDepth: video.bitDepth,
+        toneMap,
+        renditions: ladder.renditions,
+        preset: settings.preset,
+        threads: { encode: settings.threads, decode: settings.threads },
+      }),
+    },
+    warnings: [
+      ...listWarnings(info, { toneMap, frameRate, frames, movedThumbnails: thumbnails.moved }),
+      ...cut,
+      ...(toldSeconds === null ? [inOnePiece('its length is told nowhere')] : []),
+    ],
   };
+}
+
+/** A source whose packets were counted may be known to be cut off. @throws `source-truncated` */
+function keepTruncated(info: MediaInfo, settings: RunSettings): readonly PlanWarning[] {
+  const cut = missingAtEnd(info);
+  if (cut === null) return [];
+  if (settings.onTruncated === 'keep') return [truncated(cut)];
+  throw sourceTruncated(cut);
+}
+
+/** @param cut  lengths in seconds: what the file says, and what it has */
+export function sourceTruncated(cut: {
+  readonly saidSeconds: number;
+  readonly foundSeconds: number;
+}): AppError {
+  return new AppError('source-truncated', {
+    detail: `The file says ${cut.saidSeconds.toFixed(1)} s, but it ends after ${cut.foundSeconds.toFixed(1)} s.`,
+    ...cut,
+  });
 }
 
 function chooseOrigin({ startSeconds, video, audio }: MediaInfo): number {
@@ -131,13 +189,25 @@ function chooseOrigin({ startSeconds, video, audio }: MediaInfo): number {
 }
 
 /** The picture's own length where it is told; sound that goes on after the last picture is cut. */
-function chooseDuration(info: MediaInfo): number {
+function tellDuration(info: MediaInfo): number | null {
   const seconds = info.video.durationSeconds ?? info.durationSeconds;
-  if (seconds === null || !(seconds > 0)) {
-    throw new AppError('source-unreadable', { detail: 'The length of the video cannot be told.' });
-  }
+  if (seconds === null || !(seconds > 0)) return null;
   const lead = info.video.startSeconds - info.startSeconds - chooseOrigin(info);
   return seconds + Math.max(0, lead);
+}
+
+/** Of pictures without times: as many as were counted, one after the other. @throws `source-unreadable` */
+function countDuration({ video }: MediaInfo, rate: number): number {
+  if (video.frameCount === null)
+    throw new AppError('source-unreadable', { detail: 'The length of the video cannot be told.' });
+  return video.frameCount / rate;
+}
+
+function refuseTooLong(seconds: number, { maxDurationSeconds }: RunSettings): void {
+  if (seconds <= maxDurationSeconds) return;
+  throw new AppError('source-too-long', {
+    detail: `The video lasts ${Math.round(seconds)} s; this server takes ${maxDurationSeconds} s.`,
+  });
 }
 
 /** Two frames twenty hours apart would become two million at a constant rate. */
@@ -154,41 +224,20 @@ function refuseGaps({ video }: MediaInfo, durationSeconds: number): void {
   }
 }
 
-/** Formats with an index, in which a chunk finds its first frame. In the others seeking loses frames. */
-const SEEKABLE_FORMATS: readonly string[] = ['mp4', 'matroska', 'avi'];
-
-function isSeekable({ formatNames }: MediaInfo): boolean {
-  return SEEKABLE_FORMATS.some((format) => formatNames.includes(format));
-}
-
-/** H.264, 8 bit, 4:2:0 can be kept as it is; in an MP4 that is not QuickTime's there is nothing to do at all. */
-function chooseConversion(info: MediaInfo): EncodingPlan['conversion'] {
-  const { video } = info;
+/**
+ * H.264, 8 bit, 4:2:0 can be kept as it is; in an MP4 that is not QuickTime's there is nothing to do at all, unless its end is
+ * missing.
+ */
+function chooseConversion(info: MediaInfo, { isCut }: { readonly isCut: boolean }): Conversion {
+  const { video, formatNames, majorBrand } = info;
   const keepable =
     video.codec === 'h264' && (video.pixelFormat === 'yuv420p' || video.pixelFormat === 'yuvj420p');
   if (!keepable) return 'encode';
-  const isMp4 =
-    info.formatNames.includes('mp4') && info.majorBrand !== null && info.majorBrand.trim() !== 'qt';
-  return isMp4 ? 'none' : 'copy';
+  const isMp4 = formatNames.includes('mp4') && majorBrand !== null && majorBrand.trim() !== 'qt';
+  if (!isMp4) return 'copy';
+  return isCut ? 'encode' : 'none';
 }
 
 function isCopyableAudio(audio: NonNullable<MediaInfo['audio']>): boolean {
   return audio.codec === 'aac' && audio.profile === 'LC' && audio.channels <= 2;
-}
-
-function collectWarnings(info: MediaInfo, toneMap: boolean): readonly PlanWarning[] {
-  const warnings: PlanWarning[] = [];
-  if (info.droppedAudio > 0 && info.audio === null) {
-    warnings.push({
-      code: 'audio-dropped',
-      detail: 'The sound is coded in a way that cannot be read; it was left out.',
-    });
-  }
-  if (toneMap) {
-    warnings.push({
-      code: 'hdr-tone-mapped',
-      detail: 'The video is HDR; its colours were mapped for ordinary screens.',
-    });
-  }
-  return warnings;
 }

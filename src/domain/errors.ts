@@ -70,6 +70,7 @@ export const ERRORS = {
   'not-found': caller(404, 'There is nothing at this address'),
   'video-not-found': caller(404, 'There is no such video'),
   'thumbnail-not-found': caller(404, 'There is no such thumbnail'),
+  'picture-not-found': caller(404, 'There is no such picture'),
   'category-not-found': caller(404, 'There is no such category'),
   'playlist-not-found': caller(404, 'There is no such playlist'),
   'comment-not-found': caller(404, 'There is no such comment'),
@@ -92,8 +93,17 @@ export const ERRORS = {
   'upload-not-a-video': caller(415, 'The file is not a video of a known kind'),
   'upload-interrupted': caller(400, 'The upload ended before it was complete'),
   'upload-stalled': caller(408, 'The upload made no progress'),
+  'poster-not-a-picture': caller(415, 'A poster is a JPEG, PNG or WebP picture'),
   // States
   'video-busy': conflict('The video is being processed by another run'),
+  'video-not-published': conflict('Nothing of the video is published yet'),
+  'picture-limit-reached': conflict('The video has as many pictures as it may have'),
+  'picture-pending': {
+    fault: 'conflict',
+    retry: 'later',
+    status: 503,
+    title: 'The picture is still being made',
+  },
   'no-active-run': conflict('Nothing is running for this video'),
   'already-completed': conflict('The video is already completed'),
   'nothing-to-do': conflict('The video no longer waits for this run'),
@@ -114,11 +124,13 @@ export const ERRORS = {
   'source-too-long': source('The video is too long'),
   'source-has-gaps': source('The pictures of the file lie too far apart'),
   'source-truncated': source('The file ends before the video does'),
+  'poster-unreadable': source('The file cannot be read as a picture'),
   // Encoding
   'encoder-failed': encoder('The encoder failed'),
   'encoder-stalled': encoder('The encoder made no progress'),
   'encoder-out-of-memory': encoder('The encoder was killed, most likely for want of memory'),
   'output-check-failed': encoder('An encoded file did not pass its check'),
+  'chunk-frames-wrong': encoder('A piece has another number of frames than planned'),
   'worker-lost': {
     ...encoder('The work was started again and again without an end'),
     retry: 'never',
@@ -132,6 +144,7 @@ export const ERRORS = {
   // Runs
   'invalid-workflow-input': caller(422, 'The input of the run is not valid'),
   'piece-missing': conflict('A finished piece of the work is no longer there'),
+  'plan-changed': conflict('The plan of the run was changed'),
   'run-lost': platform(500, 'The run ended without a result'),
   cancelled: { fault: 'cancelled', retry: 'never', status: 409, title: 'The run was cancelled' },
   // Platform
@@ -140,6 +153,7 @@ export const ERRORS = {
   'storage-object-exists': platform(500, 'Another file is stored under this name'),
   'database-unavailable': platform(503, 'The database does not answer'),
   'temporal-unavailable': platform(503, 'The workflow server does not answer'),
+  'waiting-for-memory': platform(503, 'The encoders of this worker leave no room in memory'),
   'disk-full': platform(507, 'There is no space left'),
   'internal-error': platform(500, 'Something went wrong on the server'),
 } as const satisfies Record<string, ErrorEntry>;

@@ -34,6 +34,11 @@ export function processWorkflowId(videoId: VideoId): string {
   return `process-video-${videoId}`;
 }
 
+/** Of the workflow that makes the pictures that people ask for. */
+export function picturesWorkflowId(videoId: VideoId): string {
+  return `make-pictures-${videoId}`;
+}
+
 export function deleteWorkflowId(videoId: VideoId): string {
   return `delete-video-${videoId}`;
 }

@@ -12,6 +12,8 @@ export interface MediaInfo {
   readonly majorBrand: string | null;
   /** The longest stream's, as the container tells it. */
   readonly durationSeconds: number | null;
+  /** Where the last packet of any stream ends; null where packets were not counted. */
+  readonly packetsEndSeconds: number | null;
   /** The container's first timestamp; may be negative. */
   readonly startSeconds: number;
   readonly sizeBytes: number;

@@ -8,7 +8,9 @@ import type { Output } from './video.ts';
  *   videos/processed/<id>/v<version>.mp4          MP4/H.264 copy, where the original is not one already
  *   videos/compressed/<id>/v<version>.mp4         the tallest rendition, the same bytes
  *   videos/streams/<id>/v<version>/<quality>.mp4  one rendition
- *   videos/thumbnails/<id>/v<version>/<n>.jpg
+ *   videos/thumbnails/<id>/v<version>/<n>.jpg     those asked for later: <random>.jpg
+ *   videos/storyboards/<id>/v<version>/<n>.jpg    sheets
+ *   videos/posters/<id>/<random>.<ext>            pictures at a second, own posters, and their files as they came
  *   videos/work/<id>/<random>.<ext>               pieces of a run
  *
  * Keys are relative, with `/` on every platform, never starting with one, never with `..`.
@@ -30,15 +32,38 @@ export function thumbnailKey(videoId: VideoId, version: number, index: number): 
   return `videos/thumbnails/${videoId}/v${version}/${index}.jpg`;
 }
 
+/** A thumbnail that was asked for after the version was made. @param random unguessable */
+export function addedThumbnailKey(videoId: VideoId, version: number, random: string): string {
+  return `videos/thumbnails/${videoId}/v${version}/${random}.jpg`;
+}
+
+export function sheetKey(videoId: VideoId, version: number, sheet: number): string {
+  return `videos/storyboards/${videoId}/v${version}/${sheet}.jpg`;
+}
+
+/** @param random unguessable: posters are made and replaced at any time */
+export function posterKey(videoId: VideoId, random: string, extension: string): string {
+  return `videos/posters/${videoId}/${random}.${extension}`;
+}
+
 /** @param random unguessable, so that two attempts at one piece never write the same object */
 export function workKey(videoId: VideoId, random: string, extension: string): string {
   return `videos/work/${videoId}/${random}.${extension}`;
 }
 
-/** Everything that can be made again. Originals are not among it: nobody takes one for a leftover. */
-export const MADE_PREFIXES = ['processed', 'compressed', 'streams', 'thumbnails', 'work'].map(
-  (folder) => `videos/${folder}/`,
-);
+/**
+ * Everything but originals: what no row names here is a leftover. Uploaded posters are named by a row from the moment they are
+ * acknowledged.
+ */
+export const MADE_PREFIXES = [
+  'processed',
+  'compressed',
+  'streams',
+  'thumbnails',
+  'storyboards',
+  'posters',
+  'work',
+].map((folder) => `videos/${folder}/`);
 
 /** Every prefix that holds objects of one video, its original apart. */
 export function ownedPrefixes(videoId: VideoId): readonly string[] {

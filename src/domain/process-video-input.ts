@@ -43,8 +43,8 @@ export function parseProcessVideoInput(raw: unknown): ProcessVideoInput {
   return input as unknown as ProcessVideoInput;
 }
 
-/** Input of `DeleteVideo`: `{"videoId": 42}`. @throws `invalid-workflow-input` */
-export function parseDeleteVideoInput(raw: unknown): { readonly videoId: VideoId } {
+/** Input of `DeleteVideo` and `MakePictures`: `{"videoId": 42}`. @throws `invalid-workflow-input` */
+export function parseVideoInput(raw: unknown): { readonly videoId: VideoId } {
   const input = requireObject(raw);
   if (Object.keys(input).length !== 1 || !isId(input['videoId']))
     refuse('The input is {"videoId": 42} and nothing else.');

@@ -1,28 +1,28 @@
-import type { Stage } from './video.ts';
+/** How fast a run has been and what is left of it, in percent of the whole job. */
+export interface Pace {
+  /** Right now. */
+  readonly donePercent: number;
+  /** When the encode began; null before that. */
+  readonly startPercent: number | null;
+  /** For how long the run has worked since then; waiting does not count. */
+  readonly workedSeconds: number;
+}
+
+/** Below these a guess of the rest would be wild. */
+const LEAST_PERCENT = 3;
+const LEAST_SECONDS = 2;
 
 /**
- * How far a run is, from its stage and how far that stage is.
- *
- * Shares of the whole job, from what each step costs on a ladder of five; they add up to 100.
+ * How long the rest will take if it goes on as it went: working time, with as much at the same time as so far.
+ * @returns seconds; null while there is nothing to learn from
  */
-const SHARES: Readonly<Partial<Record<Stage, number>>> = {
-  probe: 1,
-  convert: 2,
-  compress: 88,
-  ladder: 5,
-  thumbnails: 3,
-  publish: 1,
-};
-
-/**
- * @param fraction of the stage, 0 to 1
- * @returns percent, 0 to 99.9: only a completed run is at 100
- */
-export function progressPercent(stage: Stage, fraction: number): number {
-  const order = Object.keys(SHARES) as Stage[];
-  const before = order
-    .slice(0, Math.max(0, order.indexOf(stage)))
-    .reduce((sum, done) => sum + (SHARES[done] ?? 0), 0);
-  const within = (SHARES[stage] ?? 0) * Math.min(1, Math.max(0, fraction));
-  return Math.min(99.9, Number((before + within).toFixed(1)));
+export function estimateRestSeconds({
+  donePercent,
+  startPercent,
+  workedSeconds,
+}: Pace): number | null {
+  if (startPercent === null) return null;
+  const madePercent = donePercent - startPercent;
+  if (madePercent < LEAST_PERCENT || workedSeconds < LEAST_SECONDS) return null;
+  return (workedSeconds * Math.max(0, 100 - donePercent)) / madePercent;
 }

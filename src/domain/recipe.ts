@@ -2,6 +2,7 @@ import type { Chunk } from './chunk-grid.ts';
 import type { EncodingPlan } from './encoding-plan.ts';
 import type { RenditionPlan } from './rendition-ladder.ts';
 import type { RunSettings } from './run-settings.ts';
+import { sheetCount, type StoryboardLayout } from './storyboard.ts';
 import type { PieceKind, Quality } from './video.ts';
 
 /**
@@ -11,14 +12,14 @@ import type { PieceKind, Quality } from './video.ts';
  * text of everything that shapes the bytes, except the number of threads: x264's headers do not depend on it. Change
  * `RECIPE_VERSION` when the same parameters would give other bytes.
  */
-export const RECIPE_VERSION = 1;
+export const RECIPE_VERSION = 2;
 
 /** How a joined rendition is packaged: changes with the layout of the file. */
 const PACKAGING = 'package=hybrid/1';
 
 export interface Piece {
   readonly kind: PieceKind;
-  /** Unique among the pieces of one video: `chunk/0/720p`, `audio`, `rendition/720p`, `copy`, `thumbnail/2`. */
+  /** Unique among the pieces of one video: `chunk/0/720p`, `audio`, `rendition/720p`, `copy`, `indexed-copy`, `thumbnail/2` … */
   readonly name: string;
   readonly recipe: string;
 }
@@ -27,6 +28,12 @@ type RecipeSettings = Pick<RunSettings, 'preset'>;
 
 export function copyPiece(plan: EncodingPlan): Piece {
   return { kind: 'copy', name: 'copy', recipe: join([source(plan), audio(plan)]) };
+}
+
+/** The picture alone, in a container with an index. */
+export function indexedCopyPiece(plan: EncodingPlan): Piece {
+  const recipe = join([`video=${plan.video.streamIndex} container=matroska`]);
+  return { kind: 'copy', name: 'indexed-copy', recipe };
 }
 
 export function chunkPiece(
@@ -70,12 +77,34 @@ export function renditionPiece(
   };
 }
 
-export function thumbnailPiece(plan: EncodingPlan, index: number, from: Quality): Piece {
+export function thumbnailPiece(
+  plan: EncodingPlan,
+  { index, atSeconds }: { readonly index: number; readonly atSeconds: number },
+  from: Quality,
+): Piece {
   return {
     kind: 'thumbnail',
     name: `thumbnail/${index}`,
-    recipe: join([`at=${plan.thumbnailTimes[index] ?? 0}`, `from=${from}`, source(plan)]),
+    recipe: join([`at=${atSeconds} black=avoided`, `from=${from}`, source(plan)]),
   };
+}
+
+/** One piece per sheet, in their order. */
+export function storyboardPieces(
+  plan: EncodingPlan,
+  layout: StoryboardLayout,
+  from: Quality,
+): readonly Piece[] {
+  const recipe = join([
+    `every=${layout.everyFrames} tiles=${layout.tiles} grid=${layout.columns}x${layout.rows} size=${layout.tileWidthPx}x${layout.tileHeightPx}`,
+    `from=${from} gop=${plan.gopFrames} fps=${plan.frameRate.num}/${plan.frameRate.den}`,
+    source(plan),
+  ]);
+  return Array.from({ length: sheetCount(layout) }, (_, sheet) => ({
+    kind: 'storyboard',
+    name: `storyboard/${sheet}`,
+    recipe,
+  }));
 }
 
 /** The rendition that pictures are taken from: large enough to look good, the smaller the cheaper. */
@@ -83,6 +112,13 @@ export function pictureSource(plan: EncodingPlan): Quality {
   const chosen = plan.renditions[1] ?? plan.renditions[0];
   if (chosen === undefined) throw new Error('a plan has at least one rendition');
   return chosen.quality;
+}
+
+/** The rendition that the storyboard is made from: the smallest, since its pictures are smaller still. */
+export function storyboardSource(plan: EncodingPlan): RenditionPlan {
+  const chosen = plan.renditions.at(-1);
+  if (chosen === undefined) throw new Error('a plan has at least one rendition');
+  return chosen;
 }
 
 function source(plan: EncodingPlan): string {
@@ -97,8 +133,9 @@ function picture(plan: EncodingPlan, rendition: RenditionPlan, settings: RecipeS
   const rate = rendition.rateControl;
   const spend = rate.kind === 'abr' ? `abr=${rate.bitrateBps}` : `crf=${rate.crf}`;
   const filters = `${plan.video.interlaced ? ' bwdif' : ''}${plan.video.toneMap ? ' tonemap' : ''} matrix=${plan.video.colorMatrix}`;
+  const from = plan.needsIndex ? ' from=indexed-copy' : '';
   return (
-    `${source(plan)}${filters} size=${rendition.widthPx}x${rendition.heightPx} fps=${plan.frameRate.num}/${plan.frameRate.den} ` +
+    `${source(plan)}${from}${filters} size=${rendition.widthPx}x${rendition.heightPx} fps=${plan.frameRate.num}/${plan.frameRate.den} ` +
     `gop=${plan.gopFrames} preset=${settings.preset} ${spend} maxrate=${rate.maxrateBps} bufsize=${rate.bufsizeBps}`
   );
 }

@@ -48,15 +48,14 @@ export function planRenditions(input: LadderInput): {
   renditions: readonly RenditionPlan[];
   skipped: readonly SkippedRendition[];
 } {
-  if (Math.min(input.widthPx, input.heightPx) < SMALLEST_SIDE_PX) {
-    throw new AppError('source-too-small-picture', {
-      detail: `The picture is ${input.widthPx}x${input.heightPx}; each side needs at least ${SMALLEST_SIDE_PX} pixels.`,
-    });
-  }
+  if (!isLargeEnough(input)) refuseSmall(input);
   const profile = ENCODING_PROFILES[input.profile];
   const wanted = RUNGS.filter((rung) => profile.rungs.includes(rung.quality));
   const fitting = wanted.filter((rung) => scaleFactor(input, rung) <= UPSCALE_TOLERANCE);
-  const chosen = fitting.length > 0 ? fitting : [smallestBoxAround(input)];
+  const offered = fitting.length > 0 ? fitting : [smallestBoxAround(input)];
+  // A very wide picture in a small box is a line.
+  const chosen = offered.filter((rung) => isLargeEnough(scaledSize(input, rung)));
+  if (chosen.length === 0) refuseSmall(input);
 
   const renditions = chosen
     .map((rung) => {
@@ -70,9 +69,24 @@ export function planRenditions(input: LadderInput): {
     .toReversed();
   const skipped = RUNGS.filter((rung) => !chosen.includes(rung)).map((rung) => ({
     quality: rung.quality,
-    reason: wanted.includes(rung) ? ('taller-than-source' as const) : ('not-in-profile' as const),
+    reason: chooseReason(rung, wanted, offered),
   }));
   return { renditions, skipped };
+}
+
+function isLargeEnough({ widthPx, heightPx }: { widthPx: number; heightPx: number }): boolean {
+  return Math.min(widthPx, heightPx) >= SMALLEST_SIDE_PX;
+}
+
+function refuseSmall({ widthPx, heightPx }: LadderInput): never {
+  throw new AppError('source-too-small-picture', {
+    detail: `The picture is ${widthPx}x${heightPx}; each side needs at least ${SMALLEST_SIDE_PX} pixels, also when it is scaled into a box.`,
+  });
+}
+
+function chooseReason(rung: Rung, wanted: readonly Rung[], offered: readonly Rung[]): SkipReason {
+  if (!wanted.includes(rung)) return 'not-in-profile';
+  return offered.includes(rung) ? 'too-narrow' : 'taller-than-source';
 }
 
 function scaleFactor(picture: { widthPx: number; heightPx: number }, rung: Rung): number {
@@ -99,9 +113,9 @@ function scaledSize(
 
 /** At the source's own size a missing row is cropped by scaling, never invented. */
 function evenBelow(px: number): number {
-  return Math.max(SMALLEST_SIDE_PX, Math.floor(px / 2) * 2);
+  return Math.floor(px / 2) * 2;
 }
 
 function evenNearest(px: number): number {
-  return Math.max(2, Math.round(px / 2) * 2);
+  return Math.round(px / 2) * 2;
 }

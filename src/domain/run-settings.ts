@@ -1,4 +1,8 @@
-import type { Profile } from './video.ts';
+import type { OnTruncated, Profile } from './video.ts';
+
+/** Which finished renditions are decoded to their end before they count: the smallest, or each of them. */
+export const DECODE_CHECKS = ['smallest', 'all'] as const;
+export type DecodeCheck = (typeof DECODE_CHECKS)[number];
 
 /**
  * What a run needs to know of the settings, taken when it is claimed and kept in its history.
@@ -14,9 +18,12 @@ export interface RunSettings {
   readonly maxDurationSeconds: number;
   /** Asked for by the uploader; null means 0, 25, 50 and 75 %. */
   readonly thumbnailTimestamps: readonly number[] | null;
+  /** What becomes of a source that ends before it says so. */
+  readonly onTruncated: OnTruncated;
   readonly platformFaultPatienceSeconds: number;
   /** Pieces of work that a worker does at the same time. */
   readonly lanes: number;
   /** Encoder threads of each piece: the cores, shared among the lanes. */
   readonly threads: number;
+  readonly decodeCheck: DecodeCheck;
 }

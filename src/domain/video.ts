@@ -37,6 +37,14 @@ export type Output = (typeof OUTPUTS)[number];
 export const PROFILES = ['ladder', '720p'] as const;
 export type Profile = (typeof PROFILES)[number];
 
+/** How the `processed` version comes about: the original serves, a copy of its streams, or the tallest rendition. */
+export const CONVERSIONS = ['none', 'copy', 'encode'] as const;
+export type Conversion = (typeof CONVERSIONS)[number];
+
+/** What becomes of a source that ends before it says so: the run fails, or what is there is kept, with a warning. */
+export const ON_TRUNCATED = ['fail', 'keep'] as const;
+export type OnTruncated = (typeof ON_TRUNCATED)[number];
+
 export const VISIBILITIES = ['private', 'unlisted', 'public'] as const;
 export type Visibility = (typeof VISIBILITIES)[number];
 
@@ -52,11 +60,23 @@ export const PRIORITIES = ['normal', 'bulk'] as const;
 export type Priority = (typeof PRIORITIES)[number];
 
 /** Why a rendition is not made. */
-export const SKIP_REASONS = ['taller-than-source', 'not-in-profile', 'skipped-by-request'] as const;
+export const SKIP_REASONS = [
+  'taller-than-source',
+  'too-narrow',
+  'not-in-profile',
+  'skipped-by-request',
+] as const;
 export type SkipReason = (typeof SKIP_REASONS)[number];
 
 /** What a finished piece of work is. */
-export const PIECE_KINDS = ['copy', 'chunk', 'audio', 'rendition', 'thumbnail'] as const;
+export const PIECE_KINDS = [
+  'copy',
+  'chunk',
+  'audio',
+  'rendition',
+  'thumbnail',
+  'storyboard',
+] as const;
 export type PieceKind = (typeof PIECE_KINDS)[number];
 
 /** True while nothing can change the state any more without a new run. */

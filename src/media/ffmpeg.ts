@@ -7,7 +7,7 @@ import { isMainThread } from 'node:worker_threads';
 import createCommand from 'fluent-ffmpeg';
 
 import { classifyFailure } from './classify-failure.ts';
-import type { FfmpegCommand } from './ffmpeg-args.ts';
+import type { FfmpegCommand } from './ffmpeg-command.ts';
 import { createProgressParser, type EncodeProgress, hasAdvanced } from './ffmpeg-progress.ts';
 import { cancellationOf, ProcessFailure } from './process-failure.ts';
 import { ffmpegLimits } from './process-limits.ts';
@@ -39,6 +39,8 @@ export interface FfmpegRunOptions {
   readonly stallMs?: number | undefined;
   readonly onProgress?: ((progress: EncodeProgress) => void) | undefined;
   readonly cwd?: string | undefined;
+  /** Of its own memory, kept by the kernel; no bound of its own when left out. */
+  readonly dataBytes?: number | undefined;
 }
 
 export interface FfmpegRun {
@@ -123,10 +125,10 @@ async function run(
   };
 
   deps.logger.debug({ argv }, 'ffmpeg starts');
-  const launch = launcher.launch(
-    accessOf(command, options.cwd),
-    ffmpegLimits(largestFile(command)),
-  );
+  const launch = launcher.launch(accessOf(command, options.cwd), {
+    ...ffmpegLimits(largestFile(command)),
+    ...(options.dataBytes === undefined ? {} : { dataBytes: options.dataBytes }),
+  });
   const spawnError = await spawnWithFluent(command, {
     launch,
     ffmpegPath: deps.ffmpegPath,

@@ -56,8 +56,8 @@ export async function probeFile(file: string, options: ProbeOptions): Promise<Me
 
   const timeoutMs = options.timeoutMs - (performance.now() - startedAt);
   try {
-    const scan = await scanPackets(file, info.video.index, { ...options, timeoutMs });
-    return scan === undefined ? info : parseProbe(probe, scan);
+    const scan = await countPackets(file, info.video.index, { ...options, timeoutMs });
+    return scan.frames === 0 ? info : parseProbe(probe, scan);
   } catch (error) {
     // Counting reads the whole file. Too large for the time: what the headers say has to do.
     if (isTimeout(error) && info.durationSeconds !== null) return info;
@@ -107,27 +107,35 @@ async function readHeaders(file: string, options: ProbeOptions): Promise<ProbeOu
   }
 }
 
-/** Counts the packets of the picture that are shown. @returns undefined where there are none with a time */
-async function scanPackets(
+/**
+ * Reads the whole file and counts its packets, without decoding anything.
+ * @param videoIndex  of the picture
+ */
+export async function countPackets(
   file: string,
   videoIndex: number,
   options: ProbeOptions,
-): Promise<PacketScan | undefined> {
+): Promise<PacketScan> {
   let frames = 0;
   let firstSeconds = Number.POSITIVE_INFINITY;
+  let endSeconds = Number.NEGATIVE_INFINITY;
   let lastSeconds = Number.NEGATIVE_INFINITY;
   let lastLengthSeconds = 0;
   const onStdoutLine = (line: string): void => {
-    const [time, length, flags] = line.split(',');
+    const [stream, shownAt, decodedAt, length, flags] = line.split(',');
     // `D`: hidden by an edit list.
     if (flags?.includes('D') === true) return;
-    frames += 1;
-    const seconds = Number.parseFloat(time ?? '');
-    if (Number.isNaN(seconds)) return;
+    const isPicture = firstNumber(stream) === videoIndex;
+    if (isPicture) frames += 1;
+    const seconds = firstNumber(shownAt, decodedAt);
+    if (seconds === undefined) return;
+    const lengthSeconds = firstNumber(length) ?? 0;
+    endSeconds = Math.max(endSeconds, seconds + lengthSeconds);
+    if (!isPicture) return;
     firstSeconds = Math.min(firstSeconds, seconds);
     if (seconds < lastSeconds) return;
     lastSeconds = seconds;
-    lastLengthSeconds = Number.parseFloat(length ?? '') || 0;
+    lastLengthSeconds = lengthSeconds;
   };
   await runProbe({
     file,
@@ -135,10 +143,8 @@ async function scanPackets(
       '-v',
       'error',
       ...UPLOAD_INPUT_FLAGS,
-      '-select_streams',
-      String(videoIndex),
       '-show_entries',
-      'packet=pts_time,duration_time,flags',
+      'packet=stream_index,pts_time,dts_time,duration_time,flags',
       '-of',
       'csv=p=0',
       '-i',
@@ -148,10 +154,21 @@ async function scanPackets(
     ...options,
   });
   const spanSeconds = lastSeconds - firstSeconds;
-  if (!Number.isFinite(spanSeconds)) return undefined;
   const meanSeconds = frames > 1 ? spanSeconds / (frames - 1) : 0;
-  const durationSeconds = spanSeconds + (lastLengthSeconds > 0 ? lastLengthSeconds : meanSeconds);
-  return durationSeconds > 0 ? { frames, durationSeconds } : undefined;
+  const shownSeconds = lastLengthSeconds > 0 ? lastLengthSeconds : meanSeconds;
+  const isTimed = Number.isFinite(spanSeconds) && spanSeconds + shownSeconds > 0;
+  if (!isTimed) return { frames, durationSeconds: null, pictureEndSeconds: null, endSeconds: null };
+  const pictureEndSeconds = lastSeconds + shownSeconds;
+  return {
+    frames,
+    durationSeconds: pictureEndSeconds - firstSeconds,
+    pictureEndSeconds,
+    endSeconds: Math.max(endSeconds, pictureEndSeconds),
+  };
+}
+
+function firstNumber(...texts: readonly (string | undefined)[]): number | undefined {
+  return texts.map((text) => Number.parseFloat(text ?? '')).find((value) => !Number.isNaN(value));
 }
 
 interface ProbeRun extends ProbeOptions {

@@ -1,6 +1,7 @@
 import { stat } from 'node:fs/promises';
 
 import { AppError } from '../domain/errors.ts';
+import { checkFailed } from './check-failed.ts';
 import { classifyFailure } from './classify-failure.ts';
 import { OWN_INPUT_FLAGS } from './input-flags.ts';
 import { ProcessFailure } from './process-failure.ts';
@@ -39,112 +40,92 @@ export interface InspectedVideo {
   readonly durationSeconds: number;
 }
 
-interface Headers {
-  readonly format?: { readonly duration?: string };
-  readonly streams?: readonly {
-    readonly codec_type?: string;
-    readonly codec_name?: string;
-    readonly width?: number;
-    readonly height?: number;
-    readonly sample_aspect_ratio?: string;
-    readonly duration?: string;
-    readonly side_data_list?: readonly { readonly rotation?: number }[];
-  }[];
-}
-
-/** Reads the headers of a file of ours and every packet of its picture; nothing is decoded. @throws `output-check-failed` */
+/** Reads the headers of a file of ours and every packet in one pass; nothing is decoded. @throws `output-check-failed` */
 export async function inspectOutput(file: string, tools: InspectTools): Promise<OutputInspection> {
   const { size } = await stat(file);
-  const headers = await readHeaders(file, tools);
-  const streams = headers.streams ?? [];
-  const frames = streams.some(({ codec_type }) => codec_type === 'video')
-    ? await readFrames(file, tools)
-    : [];
+  const { streams, frames, durationSeconds } = await readSections(file, tools);
+  const ofType = (type: string) => streams.filter((stream) => stream.get('codec_type') === type);
+  const pictures = ofType('video');
+  const sounds = ofType('audio');
+  const first = pictures[0]?.get('index');
+  const shown = frames
+    .filter((frame) => frame.stream === first)
+    .toSorted((a, b) => a.seconds - b.seconds);
   return {
     sizeBytes: size,
-    durationSeconds: Number(headers.format?.duration ?? 0),
-    videoStreams: streams
-      .filter(({ codec_type }) => codec_type === 'video')
-      .map((stream) => ({
-        codec: stream.codec_name ?? 'unknown',
-        widthPx: stream.width ?? 0,
-        heightPx: stream.height ?? 0,
-        isSquarePixels: (stream.sample_aspect_ratio ?? '1:1') === '1:1',
-        isRotated: (stream.side_data_list ?? []).some(
-          ({ rotation }) => rotation !== undefined && rotation !== 0,
-        ),
-        durationSeconds: Number(stream.duration ?? 0),
-      })),
-    audioStreams: streams
-      .filter(({ codec_type }) => codec_type === 'audio')
-      .map((stream) => ({
-        codec: stream.codec_name ?? 'unknown',
-        durationSeconds: Number(stream.duration ?? 0),
-      })),
-    otherStreams: streams.filter(
-      ({ codec_type }) => codec_type !== 'video' && codec_type !== 'audio',
-    ).length,
-    frameTimes: frames.map(({ seconds }) => seconds),
-    keyFrames: frames.flatMap(({ isKey }, position) => (isKey ? [position] : [])),
+    durationSeconds,
+    videoStreams: pictures.map((stream) => ({
+      codec: stream.get('codec_name') ?? 'unknown',
+      widthPx: Number(stream.get('width') ?? 0),
+      heightPx: Number(stream.get('height') ?? 0),
+      isSquarePixels: (stream.get('sample_aspect_ratio') ?? '1:1') === '1:1',
+      isRotated: Number(stream.get('rotation') ?? 0) !== 0,
+      durationSeconds: Number(stream.get('duration') ?? 0),
+    })),
+    audioStreams: sounds.map((stream) => ({
+      codec: stream.get('codec_name') ?? 'unknown',
+      durationSeconds: Number(stream.get('duration') ?? 0),
+    })),
+    otherStreams: streams.length - pictures.length - sounds.length,
+    frameTimes: shown.map(({ seconds }) => seconds),
+    keyFrames: shown.flatMap(({ isKey }, position) => (isKey ? [position] : [])),
   };
 }
 
-async function readHeaders(file: string, tools: InspectTools): Promise<Headers> {
-  const entries =
-    'format=duration:stream=codec_type,codec_name,width,height,sample_aspect_ratio,duration:stream_side_data=rotation';
-  const stdout = await probe(
-    file,
-    [...OWN_INPUT_FLAGS, '-show_entries', entries, '-of', 'json', '-i', file],
-    tools,
-  );
-  return JSON.parse(stdout) as Headers;
-}
-
-interface Frame {
+interface Packet {
+  readonly stream: string;
   readonly seconds: number;
   readonly isKey: boolean;
 }
 
-async function readFrames(file: string, tools: InspectTools): Promise<readonly Frame[]> {
-  const frames: Frame[] = [];
-  const onStdoutLine = (line: string): void => {
-    const [time, flags] = line.split(',');
-    const seconds = Number.parseFloat(time ?? '');
-    if (Number.isFinite(seconds) && flags?.includes('D') !== true) {
-      frames.push({ seconds, isKey: flags?.includes('K') === true });
-    }
+interface Sections {
+  readonly streams: readonly ReadonlyMap<string, string>[];
+  /** Of all streams, in the order of the file. */
+  readonly frames: readonly Packet[];
+  readonly durationSeconds: number;
+}
+
+const ENTRIES =
+  'packet=stream_index,pts_time,flags:format=duration:' +
+  'stream=index,codec_type,codec_name,width,height,sample_aspect_ratio,duration:stream_side_data=rotation';
+
+/** One line for each packet, then for each stream, then for the file: `kind|name=value|name=value`. */
+async function readSections(file: string, tools: InspectTools): Promise<Sections> {
+  const streams: ReadonlyMap<string, string>[] = [];
+  const frames: Packet[] = [];
+  let durationSeconds = 0;
+  const takeLine = (line: string): void => {
+    const [kind, ...pairs] = line.split('|');
+    const fields = new Map(pairs.map((pair) => pair.split('=', 2) as [string, string]));
+    if (kind === 'stream') streams.push(fields);
+    if (kind === 'format') durationSeconds = Number(fields.get('duration') ?? 0);
+    if (kind !== 'packet') return;
+    const seconds = Number.parseFloat(fields.get('pts_time') ?? '');
+    const flags = fields.get('flags') ?? '';
+    if (!Number.isFinite(seconds) || flags.includes('D')) return;
+    frames.push({ stream: fields.get('stream_index') ?? '', seconds, isKey: flags.includes('K') });
   };
   await probe(
     file,
-    [
-      ...OWN_INPUT_FLAGS,
-      '-select_streams',
-      'v:0',
-      '-show_entries',
-      'packet=pts_time,flags',
-      '-of',
-      'csv=p=0',
-      '-i',
-      file,
-    ],
+    [...OWN_INPUT_FLAGS, '-show_entries', ENTRIES, '-of', 'compact', '-i', file],
     tools,
-    onStdoutLine,
+    takeLine,
   );
-  return frames.sort((a, b) => a.seconds - b.seconds);
+  return { streams, frames, durationSeconds };
 }
 
 async function probe(
   file: string,
   args: readonly string[],
   { ffprobePath, launcher, timeoutMs, signal }: InspectTools,
-  onStdoutLine?: (line: string) => void,
-): Promise<string> {
+  onStdoutLine: (line: string) => void,
+): Promise<void> {
   const { prefix, env } = (launcher ?? (await unconfinedLauncher())).launch(
     { reads: [file], writes: [] },
     FFPROBE_LIMITS,
   );
   try {
-    const run = await runProcess({
+    await runProcess({
       command: ffprobePath,
       args: ['-v', 'error', ...args],
       launchPrefix: prefix,
@@ -153,7 +134,6 @@ async function probe(
       deadline: { budgetMs: timeoutMs },
       onStdoutLine,
     });
-    return run.stdout;
   } catch (error) {
     throw error instanceof ProcessFailure ? classifyInspectFailure(error) : error;
   }
@@ -163,7 +143,10 @@ async function probe(
 function classifyInspectFailure(failure: ProcessFailure): Error {
   const error = classifyFailure(failure, { hasFrames: true });
   if (error instanceof AppError && error.code === 'encoder-failed') {
-    return new AppError('output-check-failed', error.details, { cause: failure });
+    return checkFailed('structure', 'The file cannot be read.', {
+      details: error.details,
+      cause: failure,
+    });
   }
   return error;
 }

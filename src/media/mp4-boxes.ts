@@ -7,6 +7,8 @@ export interface Mp4Structure {
   readonly isFastStart: boolean;
   /** RFC 6381, e.g. `avc1.64001f,mp4a.40.2`; tracks of other kinds are left out. */
   readonly codecs: string;
+  /** Of H.264: SPS, PPS and what stands around them (`avcC`, ISO 14496-15 §5.3.3), in hex; empty where there is no such track. */
+  readonly parameterSets: string;
 }
 
 /** The index of six hours at 60 frames a second has about 20 MB. */
@@ -19,8 +21,13 @@ const AUDIO_ENTRY_BYTES = 28;
 export async function readMp4Structure(file: string): Promise<Mp4Structure> {
   await using handle = await open(file);
   const { moov, isFastStart } = await readMp4Head(handle);
-  const codecs = readTrackBoxes(moov).map((track) => readCodec(moov, track));
-  return { isFastStart, codecs: codecs.filter((codec) => codec !== undefined).join(',') };
+  const tracks = readTrackBoxes(moov);
+  const codecs = tracks.map((track) => readCodec(moov, track));
+  return {
+    isFastStart,
+    codecs: codecs.filter((codec) => codec !== undefined).join(','),
+    parameterSets: tracks.map((track) => readParameterSets(moov, track)).join(''),
+  };
 }
 
 /** What stands around the media of an MP4, each with its own header. */
@@ -66,11 +73,21 @@ export function readSampleEntry(moov: Buffer, track: Box): Box | undefined {
   return descriptions && readBoxes(moov, descriptions.body + 8, descriptions.end)[0];
 }
 
+function readParameterSets(moov: Buffer, track: Box): string {
+  const entry = readSampleEntry(moov, track);
+  const config = entry?.type === 'avc1' ? readConfig(moov, entry) : undefined;
+  return config === undefined ? '' : moov.toString('hex', config.body, config.end);
+}
+
+function readConfig(moov: Buffer, entry: Box): Box | undefined {
+  return readBoxes(moov, entry.body + VISUAL_ENTRY_BYTES, entry.end).find(
+    ({ type }) => type === 'avcC',
+  );
+}
+
 function describeEntry(moov: Buffer, entry: Box): string | undefined {
   if (entry.type === 'avc1') {
-    const config = readBoxes(moov, entry.body + VISUAL_ENTRY_BYTES, entry.end).find(
-      ({ type }) => type === 'avcC',
-    );
+    const config = readConfig(moov, entry);
     // Profile, constraints and level (ISO 14496-15 §5.3.3).
     return config === undefined
       ? undefined

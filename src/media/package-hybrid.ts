@@ -3,6 +3,7 @@ import type { FragmentIndex } from '../domain/fragment-index.ts';
 import { AppError } from '../domain/errors.ts';
 import type { FrameRate } from '../domain/frame-rate.ts';
 import { makeHeader, readFully } from './boxes.ts';
+import { checkFailed } from './check-failed.ts';
 import { cutFragments, makeMoof } from './fragments.ts';
 import { type HybridLayout, layOutHybrid } from './hybrid-layout.ts';
 import { readMp4Head } from './mp4-boxes.ts';
@@ -54,7 +55,7 @@ async function readLayout(source: FileHandle, frameRate: FrameRate): Promise<Hyb
     return layOutHybrid(head, frameRate);
   } catch (cause) {
     const detail = `The joined file cannot be packaged: ${cause instanceof Error ? cause.message : String(cause)}.`;
-    throw new AppError('output-check-failed', { detail }, { cause });
+    throw checkFailed('structure', detail, { cause });
   }
 }
 

@@ -50,10 +50,16 @@ interface ProbeStream {
   readonly side_data_list?: readonly { readonly rotation?: number }[];
 }
 
-/** What counting the packets of the picture gave. */
+/** What counting the packets gave. Times are those of the container. */
 export interface PacketScan {
+  /** Of the picture, those that an edit list hides left out. */
   readonly frames: number;
-  readonly durationSeconds: number;
+  /** Of the picture; null where its packets carry no times. */
+  readonly durationSeconds: number | null;
+  /** Where the last picture ends; null like `durationSeconds`. */
+  readonly pictureEndSeconds: number | null;
+  /** Where the last packet of any stream ends; null like `durationSeconds`. */
+  readonly endSeconds: number | null;
 }
 
 /**
@@ -61,7 +67,7 @@ export interface PacketScan {
  *
  * Picture: the first video stream that is not cover art. Sound: the default track, else the first, among those with a known
  * codec and channels.
- * @param scan  counted packets of the picture; they fill what the headers do not tell
+ * @param scan  counted packets; they fill what the headers do not tell
  * @throws `source-has-no-video`, `source-unreadable`, `source-codec-unsupported`, `source-too-large-picture`
  */
 export function parseProbe(probe: ProbeOutput, scan?: PacketScan): MediaInfo {
@@ -72,7 +78,8 @@ export function parseProbe(probe: ProbeOutput, scan?: PacketScan): MediaInfo {
   return {
     formatNames: format.format_name.split(','),
     majorBrand: format.tags?.['major_brand']?.trim() ?? null,
-    durationSeconds: positive(format.duration) ?? scan?.durationSeconds ?? null,
+    durationSeconds: toldDuration(format, scan),
+    packetsEndSeconds: scan?.endSeconds ?? null,
     startSeconds: finite(format.start_time) ?? 0,
     sizeBytes: finite(format.size) ?? 0,
     video: parseVideo(chooseVideo(streams), format, scan),
@@ -82,6 +89,12 @@ export function parseProbe(probe: ProbeOutput, scan?: PacketScan): MediaInfo {
     ).length,
     streamCount: streams.length,
   };
+}
+
+/** Of a bare stream the prober guesses the length by its bytes. */
+function toldDuration(format: ProbeFormat, scan: PacketScan | undefined): number | null {
+  const told = format.format_name === 'mpegvideo' ? null : positive(format.duration);
+  return told ?? scan?.durationSeconds ?? null;
 }
 
 /** The least that one packet has; of sound some formats count samples, two of which may share a byte. */
@@ -136,8 +149,7 @@ function parseVideo(stream: ProbeStream, format: ProbeFormat, scan?: PacketScan)
   refuseImpossibleSize(codedWidthPx, codedHeightPx);
 
   const startSeconds = finite(stream.start_time) ?? finite(format.start_time) ?? 0;
-  const durationSeconds =
-    scan?.durationSeconds ?? positive(stream.duration) ?? taggedDuration(stream, startSeconds);
+  const durationSeconds = scan?.durationSeconds ?? streamDuration(stream, format, startSeconds);
   const frameCount = scan?.frames ?? positive(stream.nb_frames);
   const averageFrameRate = parseRate(stream.avg_frame_rate);
   const nominalFrameRate = parseRate(stream.r_frame_rate);
@@ -195,6 +207,15 @@ function parseAudio(stream: ProbeStream): AudioStreamInfo {
     startSeconds,
     durationSeconds: positive(stream.duration) ?? taggedDuration(stream, startSeconds),
   };
+}
+
+function streamDuration(
+  stream: ProbeStream,
+  { format_name }: ProbeFormat,
+  startSeconds: number,
+): number | null {
+  if (format_name === 'mpegvideo') return null;
+  return positive(stream.duration) ?? taggedDuration(stream, startSeconds);
 }
 
 /** Matroska's `DURATION` tag (`00:00:02.005000000`) is where the stream ends, not how long it is. */

@@ -1,5 +1,5 @@
 import type { ChildProcess } from 'node:child_process';
-import { readdir, readFile } from 'node:fs/promises';
+import { readdirSync, readFileSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
 
 import { readMovedBytes } from '../host/process-bytes.ts';
@@ -196,8 +196,7 @@ function killGroup({ pid }: ChildProcess): void {
 /** There is no event for the end of a grandchild, so its group is asked. */
 async function groupGone(pid: number): Promise<void> {
   const giveUpAt = performance.now() + GROUP_GRACE_MS;
-  while (performance.now() < giveUpAt && isGroupThere(pid) && (await hasLivingMember(pid)))
-    await delay(10);
+  while (performance.now() < giveUpAt && isGroupThere(pid) && hasLivingMember(pid)) await delay(10);
 }
 
 function isGroupThere(pid: number): boolean {
@@ -209,16 +208,28 @@ function isGroupThere(pid: number): boolean {
   }
 }
 
-/** Zombies still count as members until somebody reaps them, but they hold nothing any more. True where there is no /proc. */
-async function hasLivingMember(group: number): Promise<boolean> {
-  const names = await readdir('/proc').catch(() => undefined);
+/**
+ * Zombies still count as members until somebody reaps them, but they hold nothing any more. True where there is no /proc.
+ *
+ * Asked at the end of every tool in bubblewrap, whose inner process outlives it for a moment. 180 processes are 3 ms of CPU read
+ * this way, and 45 ms by promises.
+ */
+function hasLivingMember(group: number): boolean {
+  const names = attempt(() => readdirSync('/proc'));
   if (names === undefined) return true;
-  for (const name of names) {
-    if (!/^\d+$/.test(name)) continue;
-    const text = await readFile(`/proc/${name}/stat`, 'utf8').catch(() => '');
+  return names.some((name) => {
+    if (!/^\d+$/.test(name)) return false;
+    const text = attempt(() => readFileSync(`/proc/${name}/stat`, 'utf8')) ?? '';
     // After the name in brackets: state, parent, group.
     const [state = '', , memberOf] = text.slice(text.lastIndexOf(')') + 2).split(' ');
-    if (Number(memberOf) === group && !'ZX'.includes(state)) return true;
+    return Number(memberOf) === group && !'ZX'.includes(state);
+  });
+}
+
+function attempt<T>(look: () => T): T | undefined {
+  try {
+    return look();
+  } catch {
+    return undefined;
   }
-  return false;
 }

@@ -2,7 +2,8 @@ import { stat } from 'node:fs/promises';
 
 import { AppError } from '../domain/errors.ts';
 import { type FrameRate, framesPerSecond } from '../domain/frame-rate.ts';
-import { type FfmpegCommand, thumbnailArgs } from './ffmpeg-args.ts';
+import type { FfmpegCommand } from './ffmpeg-command.ts';
+import { thumbnailArgs } from './thumbnail-args.ts';
 
 export interface ThumbnailJob {
   /** A finished rendition; absolute. */
@@ -23,7 +24,8 @@ export interface ThumbnailFile {
 }
 
 /**
- * Takes one JPEG out of a finished rendition, at the rendition's size. For time 0 it is the best of the first two seconds.
+ * Takes one JPEG out of a finished rendition, at the rendition's size. For time 0 it is the best of the first two seconds, and
+ * not a black one where there is any other.
  *
  * Seeks to half a frame before the wanted one, so that rounding never lands behind it.
  * @throws as `Ffmpeg.run`; `output-check-failed` when no picture came out
@@ -39,7 +41,10 @@ export async function extractThumbnail(
   // The very first picture is often black. Ten a second are enough to choose from, and bound the memory.
   const chooseEvery = frame === 0 ? Math.max(1, Math.round(rate / 10)) : null;
   const atSeconds = Math.max(0, (frame - 0.5) / rate);
-  await runFfmpeg(thumbnailArgs({ sourcePath, atSeconds, chooseEvery, outputPath }));
+  const picture = { sourcePath, atSeconds, chooseEvery, outputPath };
+  await runFfmpeg(thumbnailArgs({ ...picture, avoidBlack: chooseEvery !== null }));
+  if (chooseEvery !== null && (await sizeOf(outputPath)) === 0)
+    await runFfmpeg(thumbnailArgs(picture));
   if ((await sizeOf(outputPath)) === 0) {
     const last = { sourcePath, atSeconds: 'last', chooseEvery: null, outputPath } as const;
     await runFfmpeg(thumbnailArgs(last));

@@ -67,7 +67,7 @@ export async function createLocalStore({
       crashPoint('store-file-synced');
       await name(sink.path, path, {
         key,
-        sha256: stored.sha256,
+        sha256: async () => stored.sha256,
         fallback: () => renameNew(sink.path, path),
       });
       crashPoint('store-file-published');
@@ -111,7 +111,7 @@ export async function createLocalStore({
   const share = async (
     path: string,
     key: string,
-    sha256: string,
+    sha256: () => Promise<string>,
     signal?: AbortSignal,
   ): Promise<void> => {
     const fallback = async () =>
@@ -127,7 +127,7 @@ export async function createLocalStore({
     putFile: (key, path, { signal } = {}) =>
       withStorageFaults({ key }, async () => {
         const stored = await hashFile(path, signal);
-        await share(path, key, stored.sha256, signal);
+        await share(path, key, async () => stored.sha256, signal);
         return stored;
       }),
 
@@ -168,7 +168,7 @@ export async function createLocalStore({
     link: (fromKey, toKey) =>
       withStorageFaults({ key: toKey, fromKey }, async () => {
         const from = await locate(fromKey);
-        await share(from, toKey, (await hashFile(from)).sha256);
+        await share(from, toKey, async () => (await hashFile(from)).sha256);
       }),
 
     delete: (keys) =>
@@ -206,7 +206,8 @@ export async function createLocalStore({
 
 interface NameOptions {
   readonly key: string;
-  readonly sha256: string;
+  /** Asked only where the name is taken. */
+  readonly sha256: () => Promise<string>;
   /** Where hard links cannot be had. */
   readonly fallback: () => Promise<void>;
 }
@@ -224,7 +225,7 @@ async function name(
     });
   } catch (error) {
     if (errnoOf(error) !== 'EEXIST') throw error;
-    if ((await hashFile(to)).sha256 !== sha256)
+    if ((await hashFile(to)).sha256 !== (await sha256()))
       throw new AppError('storage-object-exists', { key }, { cause: error });
   }
   await syncFolder(dirname(to));

@@ -6,13 +6,19 @@ import {
 import { AppError } from '../domain/errors.ts';
 import {
   deleteWorkflowId,
+  picturesWorkflowId,
   processWorkflowId,
   type RunIdentity,
   type VideoId,
 } from '../domain/ids.ts';
 import type { Origin, ProcessVideoInput } from '../domain/process-video-input.ts';
 import type { Priority } from '../domain/video.ts';
-import { PRIORITY_KEYS, TASK_QUEUES, WORKFLOW_TYPES } from '../workflows/messages.ts';
+import {
+  PICTURES_WANTED_SIGNAL,
+  PRIORITY_KEYS,
+  TASK_QUEUES,
+  WORKFLOW_TYPES,
+} from '../workflows/messages.ts';
 import { isNotReadyYet, isUnreachable, toTemporalFault } from './faults.ts';
 
 /** What a start needs to know of a video: enough to be read in the Web UI. */
@@ -42,6 +48,11 @@ export interface VideoWorkflows {
   cancelRun(workflowId: string): Promise<void>;
   /** Starts the removal of a deleted video. @returns false when Temporal does not answer: reconcile starts it later */
   startDelete(videoId: VideoId): Promise<boolean>;
+  /**
+   * Has the pictures made that the database says are wanted, by the run that is at it or by a new one.
+   * @returns false when Temporal does not answer: reconcile starts it later
+   */
+  startPictures(video: StartableVideo): Promise<boolean>;
   isReachable(): Promise<boolean>;
   close(): Promise<void>;
 }
@@ -109,6 +120,21 @@ export function createVideoWorkflows(client: Client): VideoWorkflows {
             workflowIdConflictPolicy: 'USE_EXISTING',
             staticSummary: `Delete video ${videoId}`,
             args: [{ videoId }],
+          }),
+        ),
+      ),
+
+    startPictures: (video) =>
+      startable(() =>
+        bounded(() =>
+          client.workflow.signalWithStart(WORKFLOW_TYPES.makePictures, {
+            ...describeStart(video),
+            workflowId: picturesWorkflowId(video.id),
+            staticSummary: `Pictures of video ${video.id} · ${oneLine(video.title)}`,
+            workflowIdReusePolicy: 'ALLOW_DUPLICATE',
+            args: [{ videoId: video.id }],
+            signal: PICTURES_WANTED_SIGNAL,
+            signalArgs: [],
           }),
         ),
       ),

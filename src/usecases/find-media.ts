@@ -82,7 +82,8 @@ export interface PackagedRendition {
 /** These may carry places and devices: for the owner and administrators only. */
 const SOURCE_QUALITIES: readonly string[] = ['original', 'processed'];
 
-interface Servable {
+/** An object with what an answer says of it. */
+export interface Servable {
   readonly objectKey: string;
   readonly sizeBytes: number;
   readonly sha256: string;
@@ -228,7 +229,7 @@ function describeOriginal(video: VideoRecord): Servable {
 const SEEN_MS = 10_000;
 
 /** An object that is not what the row says is never served as if it were. */
-async function openMedia(store: ObjectStore, servable: Servable): Promise<MediaFile> {
+export async function openMedia(store: ObjectStore, servable: Servable): Promise<MediaFile> {
   const { objectKey, sizeBytes } = servable;
   const facts = await store.stat(objectKey, { maxAgeMs: SEEN_MS });
   if (facts?.sizeBytes !== sizeBytes) {

@@ -77,12 +77,15 @@ export function intakePolicy(input: PolicyInput): ActivityPolicy {
   };
 }
 
-/**
- * A chunk: one budget, also where it is the whole video, since chunking is what divides long ones. Chunks go last on the queue,
- * so that videos near their end are finished first.
- */
+/** A chunk: one budget. Chunks go last on the queue, so that videos near their end are finished first. */
 export function piecePolicy(input: PolicyInput): ActivityPolicy {
   return processing(input, input.timeoutSeconds, PRIORITY_KEYS.chunk);
+}
+
+/** A video that cannot be divided: a chunk as long as the whole. */
+export function undividedPolicy(input: PolicyInput, durationSeconds: number): ActivityPolicy {
+  const budget = wholeFileBudget(input.timeoutSeconds, durationSeconds);
+  return processing(input, budget, PRIORITY_KEYS.chunk);
 }
 
 export function picturesPolicy(input: PolicyInput): ActivityPolicy {

@@ -6,7 +6,7 @@ import {
 } from '@temporalio/workflow';
 import type { DeletionReceipt, OrchestrationActivities } from '../activities/contracts.ts';
 import type { VideoId } from '../domain/ids.ts';
-import { parseDeleteVideoInput } from '../domain/process-video-input.ts';
+import { parseVideoInput } from '../domain/process-video-input.ts';
 import { databasePolicy, removalPolicy } from './activity-policies.ts';
 import { toRunFailure } from './failures.ts';
 import { SEARCH_ATTRIBUTES } from './messages.ts';
@@ -34,7 +34,7 @@ export async function DeleteVideo(rawInput: unknown): Promise<DeletionReceipt> {
 
 function readInput(rawInput: unknown): { readonly videoId: VideoId } {
   try {
-    return parseDeleteVideoInput(rawInput);
+    return parseVideoInput(rawInput);
   } catch (error) {
     throw toRunFailure(error);
   }

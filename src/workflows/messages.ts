@@ -17,9 +17,13 @@ export const WORKFLOW_TYPES = {
   processVideo: 'ProcessVideo',
   deleteVideo: 'DeleteVideo',
   reconcileVideos: 'ReconcileVideos',
+  makePictures: 'MakePictures',
 } as const;
 
 export const RECONCILE_SCHEDULE_ID = 'reconcile-videos';
+
+/** Sent whenever a picture is asked for, so that a run that is about to end looks once more. */
+export const PICTURES_WANTED_SIGNAL = 'picturesWanted';
 
 /** Operator filters, set by a run once it has claimed its video. */
 export const SEARCH_ATTRIBUTES = {

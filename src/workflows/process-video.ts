@@ -15,9 +15,7 @@ import type {
   Orphans,
   ProcessingActivities,
 } from '../activities/contracts.ts';
-import type { ErrorCode } from '../domain/errors.ts';
 import type { VideoId } from '../domain/ids.ts';
-import { parseProcessVideoInput, type ProcessVideoInput } from '../domain/process-video-input.ts';
 import type { Quality } from '../domain/video.ts';
 import {
   cleanUpPolicy,
@@ -27,8 +25,10 @@ import {
   piecePolicy,
   picturesPolicy,
   type PolicyInput,
+  undividedPolicy,
   wholeFilePolicy,
 } from './activity-policies.ts';
+import { claimOrCancel, readInput } from './begin-run.ts';
 import { codeOf, isOneOf, reportFailure, toRunFailure } from './failures.ts';
 import { SEARCH_ATTRIBUTES } from './messages.ts';
 import { runAll } from './run-all.ts';
@@ -135,17 +135,28 @@ class Run {
     this.#note(`convert: ${text}`);
   }
 
-  /** Asks what is missing and makes it, until nothing is: so a retry, a reset or another worker goes on where this one was. */
+  /**
+   * Asks what is missing and makes it, until nothing is: so a retry, a reset or another worker goes on where this one was. What an
+   * encode finds out of the source may change the plan; then other pieces are missing.
+   */
   async compress(durationSeconds: number): Promise<void> {
     this.#enter('compress');
     for (let round = 1; ; round += 1) {
       const missing = await database.listMissingChunks({ videoId: this.#videoId });
-      const tasks = missing.chunks.map((chunk) => () => this.#compressChunk(chunk));
+      const tasks = missing.chunks.map(
+        (chunk) => () => this.#compressChunk(chunk, durationSeconds),
+      );
       if (missing.audio) tasks.unshift(() => this.#compressAudio(durationSeconds));
       if (tasks.length === 0) return;
       if (round > MOST_ROUNDS)
         throw toRunFailure(new Error('finished pieces disappeared again and again'));
-      await runAll(tasks, MOST_OUTSTANDING_PIECES);
+      try {
+        if (missing.indexedCopy) await this.#indexSource(durationSeconds);
+        await runAll(tasks, MOST_OUTSTANDING_PIECES);
+      } catch (error) {
+        if (!isOneOf(error, 'plan-changed')) throw error;
+        this.#note(reportFailure(error).detail);
+      }
     }
   }
 
@@ -169,11 +180,29 @@ class Run {
   /** A fault of the pictures is the activity's to turn into a warning; it never fails a video. */
   async thumbnails(): Promise<void> {
     this.#enter('thumbnails');
-    const { makeThumbnails } = proxyActivities<ProcessingActivities>(picturesPolicy(this.#policy));
-    const { count } = await makeThumbnails.executeWithOptions({ summary: 'pictures' }, [
-      { videoId: this.#videoId },
-    ]);
-    this.#note(`${count} thumbnails`);
+    const { makeThumbnails, makeStoryboard } = proxyActivities<ProcessingActivities>(
+      picturesPolicy(this.#policy),
+    );
+    const input = { videoId: this.#videoId };
+    const made: string[] = [];
+    await runAll(
+      [
+        async () => {
+          const { count } = await makeThumbnails.executeWithOptions({ summary: 'thumbnails' }, [
+            input,
+          ]);
+          made.push(`${count} thumbnails`);
+        },
+        async () => {
+          const { tiles } = await makeStoryboard.executeWithOptions({ summary: 'storyboard' }, [
+            input,
+          ]);
+          made.push(`storyboard of ${tiles}`);
+        },
+      ],
+      2,
+    );
+    this.#note(made.join(', '));
   }
 
   /** The point of no return: a cancel that arrives meanwhile is too late. @returns undefined when work has to be made again */
@@ -210,8 +239,19 @@ class Run {
     await this.#deleteOrphans(await database.markFailed({ ...report, videoId: this.#videoId }));
   }
 
-  async #compressChunk(chunk: MissingChunk): Promise<void> {
-    const { compressChunk } = proxyActivities<ProcessingActivities>(piecePolicy(this.#policy));
+  async #indexSource(durationSeconds: number): Promise<void> {
+    const { indexSource } = proxyActivities<ProcessingActivities>(
+      wholeFilePolicy(this.#policy, durationSeconds),
+    );
+    await indexSource.executeWithOptions({ summary: 'copy of the picture with an index' }, [
+      { videoId: this.#videoId },
+    ]);
+  }
+
+  async #compressChunk(chunk: MissingChunk, durationSeconds: number): Promise<void> {
+    const policy =
+      chunk.count > 1 ? piecePolicy(this.#policy) : undividedPolicy(this.#policy, durationSeconds);
+    const { compressChunk } = proxyActivities<ProcessingActivities>(policy);
     const encode = (lowMemory: boolean): Promise<{ text: string }> => {
       const work: ChunkWork = { videoId: this.#videoId, chunk: chunk.index, lowMemory };
       const how = lowMemory ? ', one thread' : '';
@@ -264,35 +304,5 @@ class Run {
     const lines = [this.#title, '', ...this.#notes.map((note) => `- ${note}`)];
     if (stage !== undefined) lines.push(`- **${stage}** …`);
     setCurrentDetails(lines.join('\n'));
-  }
-}
-
-/** A cancel that comes before the claim is done must not leave a video behind that waits to be started again. */
-async function claimOrCancel(input: ProcessVideoInput): Promise<Claim> {
-  try {
-    return await database.claimVideo(input);
-  } catch (error) {
-    if (isCancellation(error)) {
-      await CancellationScope.nonCancellable(() =>
-        database.markCancelled({ videoId: input.videoId }),
-      );
-    } else {
-      tellFailure(codeOf(error));
-    }
-    throw error;
-  }
-}
-
-/** So that operators find every failed run by its code, also one that never got its video. */
-function tellFailure(code: ErrorCode | undefined): void {
-  upsertSearchAttributes([{ key: SEARCH_ATTRIBUTES.failure, value: code ?? 'internal-error' }]);
-}
-
-function readInput(rawInput: unknown): ProcessVideoInput {
-  try {
-    return parseProcessVideoInput(rawInput);
-  } catch (error) {
-    tellFailure('invalid-workflow-input');
-    throw toRunFailure(error);
   }
 }

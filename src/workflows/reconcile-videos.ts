@@ -6,6 +6,7 @@ export interface ReconcileReport {
   readonly started: readonly number[];
   readonly settled: readonly string[];
   readonly deletionsStarted: readonly number[];
+  readonly picturesStarted: readonly number[];
   readonly objectsDeleted: number;
 }
 
@@ -16,12 +17,19 @@ export async function ReconcileVideos(): Promise<ReconcileReport> {
   const { settled } = await reconcile.settleEndedRuns();
   const { started } = await reconcile.startPendingVideos();
   const { started: deletionsStarted } = await reconcile.startPendingDeletions();
+  const { started: picturesStarted } = await reconcile.startPendingPictures();
   const retired = await reconcile.removeRetiredVersions();
   const expired = await reconcile.removeExpiredPieces();
   const keys = [...retired.keys, ...expired.keys];
   const { deleted } = keys.length > 0 ? await reconcile.deleteObjects({ keys }) : { deleted: 0 };
   const unowned = await reconcile.removeUnownedObjects();
-  const report = { started, settled, deletionsStarted, objectsDeleted: deleted + unowned.deleted };
+  const report = {
+    started,
+    settled,
+    deletionsStarted,
+    picturesStarted,
+    objectsDeleted: deleted + unowned.deleted,
+  };
   setCurrentDetails(
     `${started.length} started, ${settled.length} settled, ${deletionsStarted.length} deletions started, ${report.objectsDeleted} objects removed`,
   );

@@ -74,6 +74,46 @@ const QUALITIES = ['1080p', '720p', '480p', '360p', '240p'];
     await close();
   });
 
+  it('shows where a seek would lead, and goes there', async () => {
+    const { url } = await askApi('POST', '/auth/login-links', { next: '/?video=1' });
+    const { page, faults, close } = await openPage(String(url).slice(stack.url.length));
+    const bar = page.getByRole('slider', { name: 'Position' });
+    await bar.waitFor();
+    expect(await page.locator('#preview').isVisible()).toBe(false);
+    const { x, y, width, height } = (await bar.boundingBox()) ?? {
+      x: 0,
+      y: 0,
+      width: 0,
+      height: 0,
+    };
+    const sheet = page.waitForResponse((response) => response.url().includes('/storyboard/'));
+    await page.mouse.move(x + width * 0.75, y + height / 2);
+    await page.locator('#preview').waitFor();
+    expect((await sheet).status()).toBe(200);
+    // 4.5 s of 6: the third of three pictures.
+    expect(await page.locator('#preview-time').textContent()).toMatch(/^0:0[45]$/);
+    expect(await evaluate(page, PREVIEW)).toEqual({
+      sheet: `${stack.url}/videos/1/storyboard/0.jpg?v=1`,
+      position: '-320px 0px',
+      size: [160, 90],
+    });
+    await page.mouse.move(x + width * 0.4, y + height / 2);
+    await waitUntil(
+      () => evaluate<{ position: string }>(page, PREVIEW),
+      ({ position }) => position === '-160px 0px',
+    );
+    await page.screenshot({
+      path: join(process.env['SCREENSHOTS'] ?? folder.path, 'preview.png'),
+      fullPage: true,
+    });
+    await page.mouse.click(x + width * 0.5, y + height / 2);
+    expect(await evaluate<number>(page, 'player.currentTime')).toBeCloseTo(3, 0);
+    await page.mouse.move(x + width / 2, y - 400);
+    await page.locator('#preview').waitFor({ state: 'hidden' });
+    expect(faults.list()).toEqual([]);
+    await close();
+  });
+
   it('logs in by password and out again, and keeps no secret where scripts can read it', async () => {
     const { page, faults, close } = await openPage();
     await page.getByLabel('E-mail').fill(stack.admin.email);
@@ -211,6 +251,16 @@ const SNAPSHOT = `({
   frames: player.getVideoPlaybackQuality().totalVideoFrames,
   height: player.videoHeight,
 })`;
+
+const PREVIEW = `(() => {
+  const { backgroundImage, backgroundPosition } = getComputedStyle(document.getElementById('preview-picture'));
+  const { width, height } = document.getElementById('preview-picture').getBoundingClientRect();
+  return {
+    sheet: backgroundImage.slice(5, -2),
+    position: backgroundPosition,
+    size: [Math.round(width), Math.round(height)],
+  };
+})()`;
 
 /** Runs an expression in the page; an element with an id is a variable there. */
 function evaluate<T>(page: Page, expression: string): Promise<T> {

@@ -144,9 +144,8 @@ describe("another member's video", () => {
     expect(
       (await api.ask('GET', `/videos/${videoId}/comments`, { as: owner })).body.data,
     ).toHaveLength(1);
-    expect([...api.workflows.runs, ...api.workflows.cancelled, ...api.workflows.deleted]).toEqual(
-      [],
-    );
+    const { runs, cancelled, deleted, pictures } = api.workflows;
+    expect([...runs, ...cancelled, ...deleted, ...pictures]).toEqual([]);
   });
 
   it('is not in lists, queues or playlists of others', async () => {
@@ -293,7 +292,9 @@ it('routes that move bytes get the viewer of the login', async () => {
 function jsonFor(method: string, path: string, bodies: Record<string, unknown>): unknown {
   if (method === 'GET' || method === 'DELETE') return undefined;
   if (path.includes('/comments')) return { text: bodies['text'] };
-  if (path.endsWith('/cancel')) return undefined;
+  if (path.endsWith('/cancel') || path.endsWith('/poster')) return undefined;
+  if (path.endsWith('/thumbnails')) return { timestampsSeconds: [1] };
+  if (path.endsWith('/thumbnails/default')) return { number: 0 };
   return method === 'PATCH' ? { title: bodies['title'] } : { profile: bodies['profile'] };
 }
 

@@ -18,12 +18,28 @@ beforeEach(async () => {
 });
 afterAll(() => api.close());
 
+/** The part of a plan that is shown, and two chunks of its grid. */
+const PLAN = {
+  conversion: 'none',
+  needsIndex: false,
+  renditions: [{ quality: '240p', widthPx: 426, heightPx: 240, rateControl: {} }],
+  skipped: [{ quality: '360p', reason: 'taller-than-source' }],
+  estimate: { cpuSeconds: 12, storedBytes: 3456, encoderMemoryMb: 512 },
+  warnings: [],
+  chunks: [
+    { index: 0, firstFrame: 0, endFrame: 50 },
+    { index: 1, firstFrame: 50, endFrame: 99 },
+  ],
+};
+
 interface RunChanges {
   readonly state?: string;
   readonly stage?: string;
   readonly plan?: object | null;
   readonly toolSeenAt?: Date | null;
   readonly progressPercent?: number;
+  /** As if that percentage had been made in so many seconds. */
+  readonly workedSeconds?: number;
   readonly failure?: object | null;
 }
 
@@ -31,18 +47,19 @@ interface RunChanges {
 async function addRun(videoId: VideoId, changes: RunChanges = {}): Promise<string> {
   const runId = `run-${videoId}-${Math.random()}`;
   await api.db.sql(
-    `insert into video_runs (video_id, workflow_id, run_id, kind, state, version, settings, plan, stage, progress_percent, tool_seen_at, failure)
-     values ($1, $2, $3, 'upload', $4, 1, '{}', $5, $6, $7, $8, $9)`,
+    `insert into video_runs (video_id, workflow_id, run_id, kind, state, version, settings, plan, stage, progress_percent, tool_seen_at, failure, worked_seconds, done_percent, start_percent)
+     values ($1, $2, $3, 'upload', $4, 1, '{}', $5, $6, $7, $8, $9, $10, $7, 0)`,
     [
       videoId,
       `process-video-${videoId}`,
       runId,
       changes.state ?? 'active',
-      changes.plan === undefined ? '{}' : changes.plan,
+      changes.plan === undefined ? JSON.stringify(PLAN) : changes.plan,
       changes.stage ?? 'compress',
       changes.progressPercent ?? 0,
       changes.toolSeenAt ?? null,
       changes.failure ?? null,
+      changes.workedSeconds ?? 0,
     ],
   );
   return runId;
@@ -129,6 +146,7 @@ describe('GET /videos/:id', () => {
           url: `/videos/stream/${id}/240p/`,
         },
       ],
+      plan: expect.objectContaining({ conversion: 'none', pieces: 2 }),
       skipped: [{ quality: '1080p', reason: 'taller-than-source' }],
       compressedUrl: `/videos/stream/${id}/compressed/`,
       hlsUrl: null,
@@ -138,6 +156,9 @@ describe('GET /videos/:id', () => {
         { timestampSeconds: 1.5, url: `/videos/${id}/thumbnails/1.jpg`, isDefault: true },
       ],
       thumbnailUrl: `/videos/${id}/thumbnails/1.jpg`,
+      wantedThumbnails: [],
+      poster: null,
+      storyboardUrl: null,
       failure: null,
       warnings: [],
       waitingFor: null,
@@ -155,7 +176,12 @@ describe('GET /videos/:id', () => {
     const id = await api.addVideo(owner);
     await setVideo(id, `status = 'processing'`);
     await addRun(id, { state: 'failed' });
-    await addRun(id, { stage: 'compress', progressPercent: 40, toolSeenAt: new Date() });
+    await addRun(id, {
+      stage: 'compress',
+      progressPercent: 40,
+      toolSeenAt: new Date(),
+      workedSeconds: 60,
+    });
     expect((await api.ask('GET', `/videos/${id}`, { as: owner })).body).toMatchObject({
       status: 'processing',
       stage: 'compress',
@@ -165,9 +191,28 @@ describe('GET /videos/:id', () => {
     });
   });
 
+  it('tells the plan of the newest run, the number of its chunks instead of all of them', async () => {
+    const id = await api.addVideo(owner);
+    await addRun(id);
+    const { body } = await api.ask('GET', `/videos/${id}`, { as: owner });
+    expect(body).toMatchObject({
+      plan: {
+        conversion: 'none',
+        renditions: [{ quality: '240p', widthPx: 426, heightPx: 240 }],
+        pieces: 2,
+        indexedCopy: false,
+        estimatedCpuSeconds: 12,
+        estimatedMemoryMb: 512,
+        estimatedStoredBytes: 3456,
+      },
+    });
+    expect(JSON.stringify(body)).not.toContain('firstFrame');
+  });
+
   it('answers as the description says', async () => {
     const id = await api.addVideo(owner);
     await publish(id);
+    await addRun(id);
     const { body } = await api.ask('GET', `/videos/${id}`, { as: owner });
     expect(videoSchema.strict().parse(body)).toEqual(body);
   });

@@ -5,7 +5,8 @@ import { promisify } from 'node:util';
 
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 
-import { copyToMp4Args, type FfmpegCommand } from '../../src/media/ffmpeg-args.ts';
+import { copyToMp4Args } from '../../src/media/copy-args.ts';
+import type { FfmpegCommand } from '../../src/media/ffmpeg-command.ts';
 import { createFfmpeg, type Ffmpeg } from '../../src/media/ffmpeg.ts';
 import { probeFile } from '../../src/media/ffprobe.ts';
 import { extractThumbnail } from '../../src/media/thumbnails.ts';
@@ -369,7 +370,7 @@ describe('encoding', () => {
     }
   });
 
-  it('names a source that ends before it says so', async () => {
+  it('finds that a source has fewer frames than it says', async () => {
     const whole = await makeClip(file('whole.mp4'), {
       seconds: 4,
       options: ['-movflags', '+faststart'],
@@ -391,8 +392,8 @@ describe('encoding', () => {
       sizes,
     };
     await expect(encodeClip(job)).rejects.toMatchObject({
-      code: 'source-truncated',
-      details: { expectedFrames: 100 },
+      code: 'chunk-frames-wrong',
+      details: { expectedFrames: 100, frames: expect.any(Number) },
     });
   });
 });
@@ -414,6 +415,7 @@ describe('verifying', () => {
       durationSeconds: 2,
       bitrateBps: sizeBytes * 4,
       codecs: 'avc1.42c01e,mp4a.40.2',
+      parameterSets: expect.stringMatching(/^0142c01e/),
       hasAudio: true,
     });
   });
@@ -449,9 +451,10 @@ describe('verifying', () => {
     expect(facts.frames).toBe(50);
     const verify = (frames: number, isLast: boolean) =>
       verifyChunk(clip, { ...piece, frames, isLast }, tools);
-    await expect(verify(51, false)).rejects.toMatchObject({ code: 'output-check-failed' });
-    await expect(verify(49, true)).rejects.toMatchObject({ code: 'output-check-failed' });
-    await expect(verify(75, true)).rejects.toMatchObject({ code: 'source-truncated' });
+    const wrong = { code: 'chunk-frames-wrong', details: { frames: 50 } };
+    await expect(verify(51, false)).rejects.toMatchObject(wrong);
+    await expect(verify(49, true)).rejects.toMatchObject(wrong);
+    await expect(verify(75, true)).rejects.toMatchObject(wrong);
   });
 });
 
@@ -469,13 +472,18 @@ describe('copying', () => {
       outputPath,
     };
     await ffmpeg.run(copyToMp4Args(copy), BUDGET);
-    const facts = await verifyCopy(outputPath, { durationSeconds: 2, hasAudio: true }, tools);
+    const whole = { mayEndEarly: false };
+    const facts = await verifyCopy(
+      outputPath,
+      { ...whole, durationSeconds: 2, hasAudio: true },
+      tools,
+    );
     expect(facts).toMatchObject({ frames: 50, hasAudio: true, codecs: 'avc1.42c01e,mp4a.40.2' });
     await expect(
-      verifyCopy(outputPath, { durationSeconds: 3, hasAudio: true }, tools),
+      verifyCopy(outputPath, { ...whole, durationSeconds: 3, hasAudio: true }, tools),
     ).rejects.toMatchObject({ code: 'source-truncated' });
     await expect(
-      verifyCopy(outputPath, { durationSeconds: 2, hasAudio: false }, tools),
+      verifyCopy(outputPath, { ...whole, durationSeconds: 2, hasAudio: false }, tools),
     ).rejects.toMatchObject({ code: 'output-check-failed' });
   });
 

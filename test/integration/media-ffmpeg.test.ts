@@ -3,7 +3,7 @@ import path from 'node:path';
 
 import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
 
-import type { FfmpegCommand } from '../../src/media/ffmpeg-args.ts';
+import type { FfmpegCommand } from '../../src/media/ffmpeg-command.ts';
 import type { EncodeProgress } from '../../src/media/ffmpeg-progress.ts';
 import { createFfmpeg, type Ffmpeg, toArguments } from '../../src/media/ffmpeg.ts';
 import type { ToolLauncher } from '../../src/media/tool-launcher.ts';

@@ -5,7 +5,7 @@ import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
 
 import { planEncoding } from '../../src/domain/encoding-plan.ts';
 import type { RunSettings } from '../../src/domain/run-settings.ts';
-import { encodeAudioArgs, encodeChunkArgs } from '../../src/media/ffmpeg-args.ts';
+import { encodeAudioArgs, encodeChunkArgs } from '../../src/media/encode-args.ts';
 import { createFfmpeg, type Ffmpeg } from '../../src/media/ffmpeg.ts';
 import { probeFile, type ProbeOptions } from '../../src/media/ffprobe.ts';
 import { sniffContainer } from '../../src/usecases/sniff-container.ts';
@@ -22,10 +22,12 @@ const SETTINGS: RunSettings = {
   preset: 'ultrafast',
   timeoutSeconds: 60,
   maxDurationSeconds: 6 * 3600,
+  onTruncated: 'fail',
   platformFaultPatienceSeconds: 60,
   thumbnailTimestamps: null,
   lanes: 2,
   threads: 1,
+  decodeCheck: 'smallest',
 };
 
 const hls = (segment: string): string =>
@@ -106,6 +108,7 @@ describe.each(await everyLauncher())('with %s', (_name, launcher) => {
     ffmpeg.run(
       encodeChunkArgs({
         sourcePath,
+        clock: { firstSeconds: 0, zeroSeconds: 0 },
         videoStreamIndex: 0,
         frameRate: { num: 25, den: 1 },
         originSeconds: 0,
@@ -116,7 +119,7 @@ describe.each(await everyLauncher())('with %s', (_name, launcher) => {
         toneMap: false,
         colorMatrix: 'tagged',
         preset: 'ultrafast',
-        threads: 1,
+        threads: { encode: 1, decode: 1 },
         renditions: [
           {
             widthPx: 160,
@@ -133,6 +136,7 @@ describe.each(await everyLauncher())('with %s', (_name, launcher) => {
       encodeAudioArgs({
         sourcePath,
         audioStreamIndex: 0,
+        clock: { firstSeconds: 0, zeroSeconds: 0 },
         originSeconds: 0,
         durationSeconds: 1,
         outputPath: file('out.m4a'),

@@ -61,6 +61,8 @@ describe('ProcessVideo', () => {
       [1, true],
       [1.5, false],
     ]);
+    // What is left of the work goes after the version is published.
+    await pipeline.client.workflow.getHandle(`process-video-${id}`).result();
     expect(await pipeline.keys(`work/${id}/`)).toEqual([]);
     expect(await pipeline.keys('original/')).toHaveLength(1);
     const [run] = await pipeline.db.sql('select * from video_runs where video_id = $1', [id]);

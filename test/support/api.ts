@@ -9,16 +9,21 @@ import { type AppDeps, createApp } from '../../src/api/app.ts';
 import type { AppEnv } from '../../src/api/app-env.ts';
 import { createMediaSender } from '../../src/api/media/send.ts';
 import { createMediaRoutes } from '../../src/api/routes/media.ts';
+import { createPictureRoutes } from '../../src/api/routes/pictures.ts';
 import { insertUser } from '../../src/db/users.ts';
 import { insertVideo, type NewVideo } from '../../src/db/videos.ts';
 import type { UserId, VideoId } from '../../src/domain/ids.ts';
 import type { Role, Scope } from '../../src/domain/video.ts';
 import { createLogger } from '../../src/observability/logger.ts';
 import { createLocalStore } from '../../src/storage/local-store.ts';
+import type { ObjectStore } from '../../src/storage/object-store.ts';
 import { createApiKeyFor } from '../../src/usecases/api-keys.ts';
 import { createAttemptLimiter } from '../../src/usecases/attempt-limiter.ts';
 import { createMediaLibrary } from '../../src/usecases/find-media.ts';
+import { createPictureLibrary } from '../../src/usecases/find-pictures.ts';
+import { createOwnPosters } from '../../src/usecases/own-posters.ts';
 import { createPasswords } from '../../src/usecases/passwords.ts';
+import { getVideo } from '../../src/usecases/videos.ts';
 import { scopesOf } from '../../src/usecases/viewer.ts';
 import { createTestDatabase, type TestDatabase } from './database.ts';
 import { createFakeWorkflows, type FakeWorkflows } from './fake-workflows.ts';
@@ -42,7 +47,7 @@ export interface Answer {
 export interface AskOptions {
   readonly as?: TestUser | string | undefined;
   readonly json?: unknown;
-  readonly body?: string;
+  readonly body?: string | Uint8Array<ArrayBuffer>;
   readonly headers?: Record<string, string>;
 }
 
@@ -51,6 +56,7 @@ export interface TestApi {
   readonly app: ReturnType<typeof createApp>;
   readonly db: TestDatabase;
   readonly workflows: FakeWorkflows;
+  readonly store: ObjectStore;
   readonly deps: AppDeps;
   /** Log lines so far, parsed. An error among them fails the test in `close`. */
   readonly logLines: Record<string, unknown>[];
@@ -92,6 +98,18 @@ export async function createTestApi(settings: Partial<AppDeps['settings']> = {})
       library: createMediaLibrary({ database: db.database, store }),
       sender: createMediaSender(),
     }),
+    pictureRoutes: createPictureRoutes({
+      pictures: createPictureLibrary({ database: db.database, store, workflows, waitMs: 300 }),
+      ownPosters: createOwnPosters({
+        database: db.database,
+        store,
+        workflows,
+        randomName: () => randomBytes(8).toString('hex'),
+        waitMs: 300,
+      }),
+      sender: createMediaSender(),
+      presentVideo: (videoId, viewer) => getVideo({ database: db.database, now }, viewer, videoId),
+    }),
     settings: { publicUrl: 'http://api.test', trustedProxies: [], allowSignUp: true, ...settings },
   };
   const app = createApp(deps);
@@ -104,6 +122,7 @@ export async function createTestApi(settings: Partial<AppDeps['settings']> = {})
     app,
     db,
     workflows,
+    store,
     deps,
     logLines,
     clock: {

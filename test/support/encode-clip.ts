@@ -4,16 +4,21 @@ import path from 'node:path';
 import { type FrameRate, framesPerSecond } from '../../src/domain/frame-rate.ts';
 import { colorMatrixOf, type MediaInfo } from '../../src/domain/media-info.ts';
 import {
-  concatList,
-  type ConcatPiece,
   encodeAudioArgs,
   encodeChunkArgs,
   type EncodeRendition,
-  muxRenditionArgs,
-} from '../../src/media/ffmpeg-args.ts';
+  type SourceClock,
+} from '../../src/media/encode-args.ts';
 import type { Ffmpeg } from '../../src/media/ffmpeg.ts';
 import type { InspectTools } from '../../src/media/inspect-output.ts';
-import { type OutputFacts, verifyChunk, verifyRendition } from '../../src/media/verify.ts';
+import { concatList, type ConcatPiece, muxRenditionArgs } from '../../src/media/join-args.ts';
+import { packageHybrid } from '../../src/media/package-hybrid.ts';
+import {
+  type OutputFacts,
+  verifyChunk,
+  verifyRendition,
+  verifySound,
+} from '../../src/media/verify.ts';
 
 export interface EncodeJob {
   readonly ffmpeg: Ffmpeg;
@@ -32,12 +37,14 @@ export interface EncodeJob {
 
 export interface EncodedRendition {
   readonly path: string;
+  /** As it was before it was packaged: an ordinary MP4 with its index at the end. */
+  readonly joinedPath: string;
   readonly facts: OutputFacts;
 }
 
 const BUDGET = { budgetMs: 120_000 };
 
-/** The whole way of a video through the media tools: pieces, sound, joined renditions, each of them verified. */
+/** The whole way of a video through the media tools: pieces, sound, joined and packaged renditions, each of them verified. */
 export async function encodeClip(job: EncodeJob): Promise<readonly EncodedRendition[]> {
   await mkdir(job.folder, { recursive: true });
   const gopFrames = Math.round(2 * framesPerSecond(job.frameRate));
@@ -47,10 +54,14 @@ export async function encodeClip(job: EncodeJob): Promise<readonly EncodedRendit
   for (const [index, size] of job.sizes.entries()) {
     const ofSize = pieces.map((piece) => piece[index]).filter((piece) => piece !== undefined);
     const listPath = path.join(job.folder, `${index}.txt`);
+    const joinedPath = path.join(job.folder, `${index}-joined.mp4`);
     const outputPath = path.join(job.folder, `${index}.mp4`);
     await writeFile(listPath, concatList(ofSize, job.frameRate));
-    await job.ffmpeg.run(muxRenditionArgs({ listPath, audioPath, outputPath }), BUDGET);
     const frames = ofSize.reduce((sum, piece) => sum + piece.frames, 0);
+    const durationSeconds = frames / framesPerSecond(job.frameRate);
+    const mux = { listPath, audioPath, durationSeconds, outputPath: joinedPath };
+    await job.ffmpeg.run(muxRenditionArgs(mux), BUDGET);
+    await packageHybrid({ sourcePath: joinedPath, outputPath, frameRate: job.frameRate });
     const expected = {
       ...size,
       frames,
@@ -60,6 +71,7 @@ export async function encodeClip(job: EncodeJob): Promise<readonly EncodedRendit
     };
     renditions.push({
       path: outputPath,
+      joinedPath,
       facts: await verifyRendition(outputPath, expected, job.tools),
     });
   }
@@ -81,6 +93,7 @@ async function encodePieces(
     }));
     const command = encodeChunkArgs({
       sourcePath: job.sourcePath,
+      clock: clockOf(job),
       videoStreamIndex: job.info.video.index,
       frameRate: job.frameRate,
       originSeconds: job.originSeconds,
@@ -92,12 +105,15 @@ async function encodePieces(
       colorMatrix: colorMatrixOf(job.info.video),
       preset: 'ultrafast',
       renditions,
-      threads: 0,
     });
     await job.ffmpeg.run(command, BUDGET);
     pieces.push(await checkPieces(job, renditions, { firstFrame, endFrame, gopFrames }));
   }
   return pieces;
+}
+
+function clockOf({ info }: EncodeJob): SourceClock {
+  return { firstSeconds: info.startSeconds, zeroSeconds: info.startSeconds };
 }
 
 async function checkPieces(
@@ -125,13 +141,16 @@ async function checkPieces(
 async function encodeSound(job: EncodeJob): Promise<string | null> {
   if (job.info.audio === null) return null;
   const outputPath = path.join(job.folder, 'audio.m4a');
+  const durationSeconds = job.frames / framesPerSecond(job.frameRate);
   const command = encodeAudioArgs({
     sourcePath: job.sourcePath,
     audioStreamIndex: job.info.audio.index,
+    clock: clockOf(job),
     originSeconds: job.originSeconds,
-    durationSeconds: job.frames / framesPerSecond(job.frameRate),
+    durationSeconds,
     outputPath,
   });
   await job.ffmpeg.run(command, BUDGET);
+  await verifySound(outputPath, { durationSeconds }, job.tools);
   return outputPath;
 }

@@ -8,6 +8,7 @@ export interface FakeWorkflows extends VideoWorkflows {
   readonly runs: { readonly video: StartableVideo; readonly input: object }[];
   readonly cancelled: string[];
   readonly deleted: VideoId[];
+  readonly pictures: StartableVideo[];
   reachable: boolean;
 }
 
@@ -20,6 +21,7 @@ export function createFakeWorkflows(): FakeWorkflows {
     runs: [],
     cancelled: [],
     deleted: [],
+    pictures: [],
     reachable: true,
     async startUpload(video) {
       if (this.reachable) this.uploads.push(video);
@@ -36,6 +38,10 @@ export function createFakeWorkflows(): FakeWorkflows {
     },
     async startDelete(videoId) {
       if (this.reachable) this.deleted.push(videoId);
+      return this.reachable;
+    },
+    async startPictures(video) {
+      if (this.reachable) this.pictures.push(video);
       return this.reachable;
     },
     isReachable() {

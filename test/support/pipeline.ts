@@ -6,6 +6,7 @@ import path from 'node:path';
 import type { Client } from '@temporalio/client';
 import { NativeConnection, Runtime, DefaultLogger } from '@temporalio/worker';
 import type { ActivityDeps, ServerSettings } from '../../src/activities/deps.ts';
+import { createEncoderAdmission } from '../../src/activities/encoder-admission.ts';
 import { createActivities } from '../../src/activities/index.ts';
 import { PROJECT_ROOT } from '../../src/config/env.ts';
 import { insertUser } from '../../src/db/users.ts';
@@ -60,6 +61,8 @@ export interface PipelineOptions {
   readonly launcher?: ToolLauncher;
   readonly settings?: Partial<ServerSettings>;
   readonly maxVideoProcessingTasks?: number;
+  /** Default: more than any test needs. */
+  readonly ffmpegMemoryMb?: number;
   /** Puts other parts in the place of the real ones. */
   readonly replace?: (deps: ActivityDeps) => Partial<ActivityDeps>;
 }
@@ -67,6 +70,7 @@ export interface PipelineOptions {
 export const TEST_SETTINGS: ServerSettings = {
   crf: 28,
   preset: 'ultrafast',
+  onTruncated: 'fail',
   timeoutSeconds: 120,
   maxDurationSeconds: 3600,
   platformFaultPatienceSeconds: 3600,
@@ -75,6 +79,7 @@ export const TEST_SETTINGS: ServerSettings = {
   reconcileGraceSeconds: 3600,
   lanes: 2,
   threads: 2,
+  decodeCheck: 'smallest',
 };
 
 let hasRuntime = false;
@@ -104,6 +109,7 @@ export async function startPipeline(options: PipelineOptions = {}): Promise<Pipe
       logger,
       launcher,
     }),
+    encoders: createEncoderAdmission({ budgetMb: options.ffmpegMemoryMb ?? 8000, cores: 2 }),
     ffprobePath: process.env['FFPROBE_PATH'] ?? '/usr/bin/ffprobe',
     launcher,
     scratch,

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { historyToJSON } from '@temporalio/common/lib/proto-utils.js';
 import { PROJECT_ROOT } from '../../src/config/env.ts';
+import { addWish } from '../../src/db/picture-wishes.ts';
 import type { VideoId } from '../../src/domain/ids.ts';
 import { TASK_QUEUES, WORKFLOW_TYPES } from '../../src/workflows/messages.ts';
 import { makeClip, runTool } from './make-clip.ts';
@@ -40,6 +41,10 @@ try {
     const video = { id, ownerId: pipeline.ownerId, title: 'again', priority: 'normal' } as const;
     await pipeline.deps.workflows.startRun(video, { profile: '720p' });
     await keep('reprocessed', `process-video-${id}`);
+
+    await pipeline.db.database.run((em) => addWish(em, id, 'poster', 0));
+    await pipeline.deps.workflows.startPictures(video);
+    await keep('pictures', `make-pictures-${id}`);
 
     const { runId } = await pipeline.client.workflow.getHandle(`process-video-${id}`).describe();
     await pipeline.client.workflowService.resetWorkflowExecution({

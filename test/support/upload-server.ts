@@ -3,6 +3,8 @@ import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { getRequestListener } from '@hono/node-server';
+import { Hono } from 'hono';
+import type { AppEnv } from '../../src/api/app-env.ts';
 import { createApp } from '../../src/api/app.ts';
 import { createMediaSender } from '../../src/api/media/send.ts';
 import { createMediaRoutes } from '../../src/api/routes/media.ts';
@@ -96,6 +98,7 @@ export async function startUploadServer(options: UploadServerOptions): Promise<U
       ...(options.uploadStallMs === undefined ? {} : { stallMs: options.uploadStallMs }),
       ...(options.maxUploads === undefined ? {} : { maxPerViewer: options.maxUploads }),
     }),
+    pictureRoutes: new Hono<AppEnv>(),
     mediaRoutes: createMediaRoutes({
       library: createMediaLibrary({ database, store }),
       sender: createMediaSender({

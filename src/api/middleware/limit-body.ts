@@ -5,7 +5,7 @@ import type { AppEnv } from '../app-env.ts';
 const MAX_JSON_BYTES = 256 * 1024;
 const LONGEST_BODY_MS = 30_000;
 /** These read the raw request themselves; nothing may stand between. */
-const RAW_PATHS = ['/videos/upload'];
+const RAW_PATHS = [/^\/videos\/upload$/, /^\/videos\/[^/]+\/poster$/];
 
 /**
  * Reads the bodies that are read whole, within bounds of size and time: the server itself has no limit of time, because of
@@ -14,7 +14,7 @@ const RAW_PATHS = ['/videos/upload'];
  */
 export function limitBody(longestMs = LONGEST_BODY_MS): MiddlewareHandler<AppEnv> {
   return async (c, next) => {
-    if (RAW_PATHS.includes(c.req.path)) return next();
+    if (RAW_PATHS.some((path) => path.test(c.req.path))) return next();
     const { raw } = c.req;
     const stream = raw.body;
     if (stream === null) return next();

@@ -1,4 +1,5 @@
 import { byId, show } from './dom.js';
+import { createSeek } from './seek.js';
 import { bitrate, bytes, clock, describeFailure, describeStatus, isUnfinished } from './words.js';
 
 /** @typedef {import('./words.js').Video} Video */
@@ -14,6 +15,7 @@ const FIRST_QUALITY = '720p';
 export function createPanel({ onCancel, onReprocess, onDelete }) {
   const player = byId('player');
   const quality = byId('quality');
+  const seek = createSeek(player);
   /** The one that is shown, if one is. @type {Video} */
   let video;
 
@@ -53,6 +55,7 @@ export function createPanel({ onCancel, onReprocess, onDelete }) {
     player.hidden = !isPlayable;
     byId('player-tools').hidden = !isPlayable;
     renderStrip(next);
+    seek.render(next);
     if (!isPlayable) return unload();
     const wanted = isOther ? FIRST_QUALITY : quality.value;
     quality.replaceChildren(

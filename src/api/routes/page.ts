@@ -14,7 +14,7 @@ const FILES: readonly {
 }[] = [
   { path: '/', file: 'index.html', contentType: 'text/html; charset=utf-8' },
   { path: '/index.html', file: 'index.html', contentType: 'text/html; charset=utf-8' },
-  ...['api', 'app', 'dom', 'follow', 'list', 'panel', 'upload', 'words'].map((name) => ({
+  ...['api', 'app', 'dom', 'follow', 'list', 'panel', 'seek', 'upload', 'words'].map((name) => ({
     path: `/${name}.js`,
     file: `${name}.js`,
     contentType: 'text/javascript; charset=utf-8',

@@ -2,6 +2,7 @@ import { z } from '@hono/zod-openapi';
 import { ERRORS, type ErrorCode } from '../../domain/errors.ts';
 import { LONGEST_TIMEOUT_SECONDS } from '../../domain/process-video-input.ts';
 import {
+  CONVERSIONS,
   PRIORITIES,
   PROFILES,
   QUALITIES,
@@ -24,6 +25,39 @@ const failureSchema = z
     at: timestamp(),
   })
   .openapi('Failure');
+
+const skippedSchema = z
+  .array(z.object({ quality: z.enum(QUALITIES), reason: z.enum(SKIP_REASONS) }))
+  .readonly();
+
+const warningsSchema = z.array(z.object({ code: z.string(), detail: z.string() })).readonly();
+
+/** What the newest run makes of the source. Estimates are good to a factor of two. */
+const planSchema = z
+  .object({
+    conversion: z.enum(CONVERSIONS).openapi({
+      description:
+        '`none`: the original is MP4/H.264 already. `copy`: its streams are copied into an MP4. `encode`: the tallest rendition serves.',
+    }),
+    renditions: z
+      .array(z.object({ quality: z.enum(QUALITIES), widthPx: z.int(), heightPx: z.int() }))
+      .readonly(),
+    skipped: skippedSchema,
+    pieces: z.int().openapi({ description: 'Chunks that the picture is encoded in.' }),
+    indexedCopy: z.boolean().openapi({
+      description: 'The chunks are made from a copy of the picture in a container with an index.',
+    }),
+    estimatedCpuSeconds: z.int(),
+    estimatedMemoryMb: z.int(),
+    estimatedStoredBytes: z.int(),
+    warnings: warningsSchema,
+  })
+  .openapi('Plan');
+/** Why a picture that was asked for is not there. */
+const pictureFailureSchema = z.object({
+  code: z.enum(Object.keys(ERRORS) as [ErrorCode, ...ErrorCode[]]),
+  detail: z.string(),
+});
 
 /** A video, everywhere the same. Null: not known yet, or not there. */
 export const videoSchema = z
@@ -63,9 +97,8 @@ export const videoSchema = z
         }),
       )
       .readonly(),
-    skipped: z
-      .array(z.object({ quality: z.enum(QUALITIES), reason: z.enum(SKIP_REASONS) }))
-      .readonly(),
+    skipped: skippedSchema,
+    plan: planSchema.nullable(),
     compressedUrl: z.string().nullable(),
     hlsUrl: z.string().nullable(),
     dashUrl: z.string().nullable(),
@@ -73,8 +106,19 @@ export const videoSchema = z
       .array(z.object({ timestampSeconds: z.number(), url: z.string(), isDefault: z.boolean() }))
       .readonly(),
     thumbnailUrl: z.string().nullable(),
+    wantedThumbnails: z
+      .array(z.object({ timestampSeconds: z.number(), failure: pictureFailureSchema.nullable() }))
+      .readonly(),
+    poster: z
+      .object({
+        url: z.string().nullable(),
+        pending: z.boolean(),
+        failure: pictureFailureSchema.nullable(),
+      })
+      .nullable(),
+    storyboardUrl: z.string().nullable(),
     failure: failureSchema.nullable(),
-    warnings: z.array(z.object({ code: z.string(), detail: z.string() })).readonly(),
+    warnings: warningsSchema,
     waitingFor: z.string().nullable(),
     lastRun: z
       .object({

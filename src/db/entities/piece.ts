@@ -8,8 +8,11 @@ import { VideoRun } from './video-run.ts';
 export interface PieceFacts {
   readonly frames?: number;
   readonly durationSeconds?: number;
+  /** Of an indexed copy: where it begins on its own clock. */
+  readonly startSeconds?: number;
   readonly bitrateBps?: number;
   readonly codecs?: string;
+  readonly parameterSets?: string;
   readonly widthPx?: number;
   readonly heightPx?: number;
   readonly fragments?: FragmentIndex;
@@ -41,7 +44,7 @@ const PieceSchema = defineEntity({
 export class Piece extends PieceSchema.class {}
 PieceSchema.setClass(Piece);
 
-/** Counts how often a run has tried a piece, so that giving up does not depend on Temporal's attempts. */
+/** What a run knows of one of its steps: how often it was tried, so that giving up does not depend on Temporal's attempts; how far it is. */
 const PieceAttemptSchema = defineEntity({
   name: 'PieceAttempt',
   tableName: 'piece_attempts',
@@ -58,6 +61,10 @@ const PieceAttemptSchema = defineEntity({
     kills: p.integer().default(0),
     /** When the present wait for the platform began. */
     platformFaultSince: p.datetime().nullable().$type<Date>(),
+    /** Share of the whole job, percent. */
+    weight: p.double().$type<number>().default(0),
+    /** 0 to 1, of the present attempt. */
+    fraction: p.double().$type<number>().default(0),
   },
   uniques: [{ name: 'piece_attempts_key_unique', properties: ['videoRunId', 'name'] }],
 });

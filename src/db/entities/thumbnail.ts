@@ -14,7 +14,10 @@ const ThumbnailSchema = defineEntity({
     objectKey: p.text().index('thumbnails_object_key_index'),
     sizeBytes: p.bigint('number'),
     sha256: p.text(),
+    /** The middle one: what stands for the video where nobody has chosen another. */
     isDefault: p.boolean(),
+    /** Asked for after the version was made. */
+    isAdded: p.boolean().default(false),
     retiredAt: p.datetime().nullable().$type<Date>(),
   },
   uniques: [

@@ -26,7 +26,14 @@ const VideoRunSchema = defineEntity({
     mediaInfo: p.json().$type<MediaInfo>().nullable(),
     plan: p.json().$type<EncodingPlan>().nullable(),
     stage: p.enum(STAGES).default('probe'),
+    /** As shown: never goes back. */
     progressPercent: p.double().$type<number>().default(0),
+    /** What is done right now: less than before when a step begins anew. */
+    donePercent: p.double().$type<number>().default(0),
+    /** What was done when the encode began, by earlier runs for the most part: nothing is learned from it. */
+    startPercent: p.double().$type<number>().nullable(),
+    /** For how long steps of this run have worked since then; waiting does not count. */
+    workedSeconds: p.double().$type<number>().default(0),
     /** When a tool of this run last reported; a run that has a plan and no recent sign waits for a slot. */
     toolSeenAt: p.datetime().nullable().$type<Date>(),
     /** Set while a fault of the platform is waited out: what is awaited, in one line. */

@@ -1,5 +1,5 @@
 import { defineEntity, p } from '@mikro-orm/core';
-import type { PlanWarning } from '../../domain/encoding-plan.ts';
+import type { PlanWarning } from '../../domain/plan-warnings.ts';
 import type { Failure } from '../../domain/failure.ts';
 import type { SkippedRendition } from '../../domain/rendition-ladder.ts';
 import { PRIORITIES, PROFILES, VIDEO_STATES, VISIBILITIES } from '../../domain/video.ts';
@@ -33,6 +33,8 @@ const VideoSchema = defineEntity({
     profile: p.enum(PROFILES),
     priority: p.enum(PRIORITIES).default('normal'),
     thumbnailTimestamps: p.json().$type<readonly number[]>().nullable(),
+    /** The thumbnail that somebody has chosen to stand for the video, by its time; versions have it again. */
+    defaultThumbnailSeconds: p.double().$type<number>().nullable(),
     status: p.enum(VIDEO_STATES).default('pending'),
 
     /** Name of the original in the store; the uploader's own name is only for show. */

@@ -133,6 +133,7 @@ describe('loadConfig', () => {
       workDir: join(folder, 'data/work'),
       temporalNamespace: 'default',
       maxVideoProcessingTasks: 2,
+      ffmpegMemoryMb: undefined,
       videoProcessingTimeoutSeconds: 600,
       videoProfile: 'ladder',
       maxUploadBytes: 20 * 1024 ** 3,
@@ -195,6 +196,7 @@ describe('loadConfig', () => {
         PORT: '70000',
         VIDEO_CRF: '22.5',
         MAX_VIDEO_PROCESSING_TASKS: '0',
+        FFMPEG_MEMORY_MB: '63',
         VIDEO_PROFILE: '4k',
         DATABASE_URL: 'mysql://h/d',
         TEMPORAL_ADDRESS: 'temporal',
@@ -203,12 +205,19 @@ describe('loadConfig', () => {
       }),
     );
     for (const name of [
-      ...['PORT', 'VIDEO_CRF', 'MAX_VIDEO_PROCESSING_TASKS', 'VIDEO_PROFILE', 'DATABASE_URL'],
+      ...[
+        'PORT',
+        'VIDEO_CRF',
+        'MAX_VIDEO_PROCESSING_TASKS',
+        'FFMPEG_MEMORY_MB',
+        'VIDEO_PROFILE',
+        'DATABASE_URL',
+      ],
       ...['TEMPORAL_ADDRESS', 'ALLOW_SIGN_UP', 'ADMIN_PASSWORD', 'FFMPEG_PATH', 'FFPROBE_PATH'],
     ]) {
       expect(faults.filter((fault) => fault.includes(name))).toHaveLength(1);
     }
-    expect(faults).toHaveLength(10);
+    expect(faults).toHaveLength(11);
   });
 
   it('does not repeat a secret in a fault', () => {

@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import {
-  parseDeleteVideoInput,
+  parseVideoInput,
   parseProcessVideoInput,
 } from '../../../src/domain/process-video-input.ts';
 
@@ -40,11 +40,11 @@ describe('parseProcessVideoInput', () => {
   });
 });
 
-describe('parseDeleteVideoInput', () => {
+describe('parseVideoInput', () => {
   it('takes a video id and nothing else', () => {
-    expect(parseDeleteVideoInput({ videoId: 7 })).toEqual({ videoId: 7 });
+    expect(parseVideoInput({ videoId: 7 })).toEqual({ videoId: 7 });
     for (const input of [{}, { videoId: 7, force: true }, 7]) {
-      expect(() => parseDeleteVideoInput(input)).toThrow(
+      expect(() => parseVideoInput(input)).toThrow(
         expect.objectContaining({ code: 'invalid-workflow-input' }),
       );
     }

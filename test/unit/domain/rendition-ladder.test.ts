@@ -21,6 +21,26 @@ describe('planRenditions', () => {
     ]);
   });
 
+  it('makes no line of a very wide picture', () => {
+    expect(sizes(2560, 40)).toEqual(['1080p 1920x30', '720p 1280x20']);
+    const { skipped } = planRenditions({ ...LADDER, widthPx: 2560, heightPx: 40 });
+    expect(skipped.map(({ quality, reason }) => `${quality} ${reason}`)).toEqual([
+      '240p too-narrow',
+      '360p too-narrow',
+      '480p too-narrow',
+    ]);
+    for (const [widthPx, heightPx] of [
+      [2, 720],
+      [15, 2000],
+      [2560, 18],
+    ] as const) {
+      expect(() => planRenditions({ ...LADDER, widthPx, heightPx })).toThrow(
+        expect.objectContaining({ code: 'source-too-small-picture' }),
+      );
+    }
+    expect(sizes(16, 16)).toEqual(['240p 16x16']);
+  });
+
   it('turns the boxes for portrait', () => {
     expect(sizes(720, 1280)).toEqual([
       '720p 720x1280',

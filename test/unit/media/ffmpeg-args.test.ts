@@ -1,14 +1,14 @@
 import { describe, expect, it } from '@jest/globals';
 
+import { copyToMp4Args } from '../../../src/media/copy-args.ts';
 import {
-  concatList,
-  copyToMp4Args,
   encodeAudioArgs,
   type EncodeChunk,
   encodeChunkArgs,
-  muxRenditionArgs,
-  thumbnailArgs,
-} from '../../../src/media/ffmpeg-args.ts';
+} from '../../../src/media/encode-args.ts';
+import { indexSourceArgs } from '../../../src/media/index-source-args.ts';
+import { concatList, muxRenditionArgs } from '../../../src/media/join-args.ts';
+import { thumbnailArgs } from '../../../src/media/thumbnail-args.ts';
 
 const GUARDED = [
   '-protocol_whitelist',
@@ -24,6 +24,7 @@ const OWN = ['-protocol_whitelist', 'file', '-format_whitelist', 'mov,matroska,c
 
 const CHUNK: EncodeChunk = {
   sourcePath: '/scratch/input',
+  clock: { firstSeconds: 0, zeroSeconds: 0 },
   videoStreamIndex: 2,
   frameRate: { num: 30_000, den: 1001 },
   originSeconds: 0.5,
@@ -53,14 +54,13 @@ const CHUNK: EncodeChunk = {
       outputPath: '/scratch/360p.mp4',
     },
   ],
-  threads: 0,
 };
 
 describe('encodeChunkArgs', () => {
   it('decodes once and scales in a cascade', () => {
     const command = encodeChunkArgs(CHUNK);
     expect(command.inputs).toEqual([
-      { options: [...GUARDED, '-copyts', '-start_at_zero', '-t', '31.53'], path: '/scratch/input' },
+      { options: [...GUARDED, '-copyts', '-t', '31.53'], path: '/scratch/input' },
     ]);
     expect(command.filterGraph).toBe(
       [
@@ -135,7 +135,6 @@ describe('encodeChunkArgs', () => {
     });
     expect(command.inputs[0]?.options.slice(GUARDED.length)).toEqual([
       '-copyts',
-      '-start_at_zero',
       '-ss',
       '29.5',
       '-t',
@@ -144,6 +143,21 @@ describe('encodeChunkArgs', () => {
     expect(command.filterGraph).toContain(
       'setpts=PTS-0.5/TB,fps=fps=25/1,trim=start_pts=750:end_pts=1500,setpts=N/(25/1)/TB,',
     );
+  });
+
+  it('places frames by timestamps as they are, and seeks from the first one in the file', () => {
+    const later = { ...CHUNK, frameRate: { num: 25, den: 1 }, firstFrame: 750, endFrame: 1500 };
+    const source = encodeChunkArgs({ ...later, clock: { firstSeconds: 10, zeroSeconds: 10 } });
+    expect(source.inputs[0]?.options.slice(GUARDED.length)).toEqual([
+      ...['-copyts', '-ss', '29.5', '-t', '32'],
+    ]);
+    expect(source.filterGraph).toContain('setpts=PTS-10.5/TB,fps=fps=25/1,trim=start_pts=750');
+    // Its copy has the picture alone, which begins half a second after zero.
+    const copy = encodeChunkArgs({ ...later, clock: { firstSeconds: 0.5, zeroSeconds: 0 } });
+    expect(copy.inputs[0]?.options.slice(GUARDED.length)).toEqual([
+      ...['-copyts', '-ss', '29', '-t', '32'],
+    ]);
+    expect(copy.filterGraph).toContain('setpts=PTS-0.5/TB,fps=fps=25/1,trim=start_pts=750');
   });
 
   it('deinterlaces before all else', () => {
@@ -166,8 +180,13 @@ describe('encodeChunkArgs', () => {
   });
 
   it('bounds the threads when asked to', () => {
-    const [output] = encodeChunkArgs({ ...CHUNK, threads: 1 }).outputs;
-    expect(output?.options.join(' ')).toContain('-threads:v 1');
+    const [one, four] = [1, 4].map((threads) =>
+      encodeChunkArgs({ ...CHUNK, threads: { encode: threads, decode: threads + 1 } }),
+    );
+    expect(one?.outputs[0]?.options.join(' ')).toContain('-threads:v 1');
+    expect(one?.inputs[0]?.options.join(' ')).toContain('-threads 2 -filter_complex_threads 2');
+    expect(four?.outputs[0]?.options.join(' ')).toContain('-threads:v 4');
+    expect(four?.inputs[0]?.options.join(' ')).toContain('-threads 5 -filter_complex_threads 5');
   });
 });
 
@@ -176,11 +195,12 @@ describe('encodeAudioArgs', () => {
     const audio = {
       sourcePath: '/scratch/input',
       audioStreamIndex: 1,
+      clock: { firstSeconds: 1.4, zeroSeconds: 1.4 },
       originSeconds: 0.0109,
       durationSeconds: 8.083333,
     };
     expect(encodeAudioArgs({ ...audio, outputPath: '/scratch/audio.m4a' })).toEqual({
-      inputs: [{ options: [...GUARDED, '-copyts', '-start_at_zero'], path: '/scratch/input' }],
+      inputs: [{ options: [...GUARDED, '-copyts'], path: '/scratch/input' }],
       outputs: [
         {
           options: [
@@ -194,7 +214,7 @@ describe('encodeAudioArgs', () => {
             '-map_chapters',
             '-1',
             '-af',
-            'asetpts=PTS-0.0109/TB,aresample=async=1:first_pts=0',
+            'asetpts=PTS-1.4109/TB,aresample=async=1:first_pts=0,apad',
             '-c:a',
             'aac',
             '-b:a',
@@ -209,6 +229,27 @@ describe('encodeAudioArgs', () => {
             'mp4',
           ],
           path: '/scratch/audio.m4a',
+        },
+      ],
+    });
+  });
+});
+
+describe('indexSourceArgs', () => {
+  it('copies every packet of the picture, by a clock that begins with the source', () => {
+    const copy = { sourcePath: '/scratch/input', videoStreamIndex: 2, startSeconds: 1.456778 };
+    const outputPath = '/scratch/indexed.mkv';
+    expect(indexSourceArgs({ ...copy, sizeBytes: 1000, outputPath })).toEqual({
+      inputs: [{ options: [...GUARDED, '-fflags', '+genpts', '-copyts'], path: '/scratch/input' }],
+      outputs: [
+        {
+          options: [
+            ...['-map', '0:2', '-c', 'copy', '-copyinkf', '-an', '-sn', '-dn'],
+            ...['-map_metadata', '-1', '-map_chapters', '-1'],
+            ...['-output_ts_offset', '-1.456778', '-avoid_negative_ts', 'disabled'],
+            ...['-fs', '67110864', '-f', 'matroska'],
+          ],
+          path: outputPath,
         },
       ],
     });
@@ -267,16 +308,17 @@ describe('copyToMp4Args', () => {
 });
 
 describe('muxRenditionArgs', () => {
-  it('joins pieces and sound by copy, index in front', () => {
+  it('joins pieces and sound by copy, as long as the pieces are', () => {
     const mux = {
       listPath: '/scratch/list.txt',
       audioPath: '/scratch/audio.m4a',
+      durationSeconds: 60.06,
       outputPath: '/scratch/720p.mp4',
     };
     expect(muxRenditionArgs(mux)).toEqual({
       inputs: [
         { options: [...OWN, '-f', 'concat', '-safe', '0'], path: '/scratch/list.txt' },
-        { options: OWN, path: '/scratch/audio.m4a' },
+        { options: [...OWN, '-t', '60.06'], path: '/scratch/audio.m4a' },
       ],
       outputs: [
         {
@@ -293,8 +335,6 @@ describe('muxRenditionArgs', () => {
             '-1',
             '-video_track_timescale',
             '90000',
-            '-movflags',
-            '+faststart',
             '-f',
             'mp4',
           ],
@@ -308,6 +348,7 @@ describe('muxRenditionArgs', () => {
     const command = muxRenditionArgs({
       listPath: '/scratch/list.txt',
       audioPath: null,
+      durationSeconds: 60.06,
       outputPath: '/scratch/720p.mp4',
     });
     expect(command.inputs).toHaveLength(1);
@@ -370,6 +411,10 @@ describe('thumbnailArgs', () => {
     expect(command.inputs[0]?.options).toEqual([...OWN, '-ss', '0', '-t', '2']);
     expect(command.outputs[0]?.options.join(' ')).toContain(
       String.raw`-vf select=not(mod(n\,3)),thumbnail=n=20 -frames:v 1`,
+    );
+    const lit = thumbnailArgs({ ...thumbnail, atSeconds: 0, chooseEvery: 3, avoidBlack: true });
+    expect(lit.outputs[0]?.options.join(' ')).toMatch(
+      /-vf select=[^ ]*,blackframe=[^ ]*,metadata=mode=select:[^ ]*,thumbnail=n=20 -frames:v 1/,
     );
   });
 });

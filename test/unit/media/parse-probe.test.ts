@@ -114,10 +114,11 @@ describe('parseProbe', () => {
 
   it('counts frames where neither rate is plausible', () => {
     const probe = withVideo({ avg_frame_rate: '0/0', r_frame_rate: '90000/1' });
-    expect(parseProbe(probe, { frames: 200, durationSeconds: 8 }).video).toMatchObject({
-      frameCount: 200,
-      durationSeconds: 8,
-    });
+    const scan = { frames: 200, durationSeconds: 8, pictureEndSeconds: 8.1, endSeconds: 8.2 };
+    const info = parseProbe(probe, scan);
+    expect(info.video).toMatchObject({ frameCount: 200, durationSeconds: 8 });
+    expect(info.packetsEndSeconds).toBe(8.2);
+    expect(parseProbe(probe).packetsEndSeconds).toBeNull();
   });
 
   it('keeps a natural variable rate as the file tells it', () => {

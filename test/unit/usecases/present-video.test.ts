@@ -1,6 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import type { StreamRecord } from '../../../src/db/published.ts';
 import type { RunRecord } from '../../../src/db/run-views.ts';
+import type { Wish } from '../../../src/db/picture-wishes.ts';
 import type { VideoFacts } from '../../../src/db/video-facts.ts';
 import type { VideoRecord } from '../../../src/db/videos.ts';
 import type { UserId, VideoId } from '../../../src/domain/ids.ts';
@@ -17,6 +18,7 @@ describe('presentVideo', () => {
         streams: [stream('240p'), stream('720p'), stream('compressed'), stream('processed')],
         thumbnails: [thumbnail(0, false), thumbnail(1, true)],
         run: run({ state: 'completed', progressPercent: 100 }),
+        ...NO_PICTURES,
       },
       NOW,
     );
@@ -36,18 +38,53 @@ describe('presentVideo', () => {
     ]);
   });
 
+  it('lets an own poster stand for the video, and tells what is still to be made of the pictures', () => {
+    const failure = { code: 'poster-unreadable', detail: 'The file cannot be read.' } as const;
+    const published = {
+      ...facts(null),
+      video: video({ status: 'completed', version: 2 }),
+      thumbnails: [thumbnail(0, true)],
+      hasStoryboard: true,
+    };
+    expect(presentVideo(published, NOW)).toMatchObject({
+      thumbnailUrl: '/videos/42/thumbnails/0.jpg',
+      poster: null,
+      wantedThumbnails: [],
+      storyboardUrl: '/videos/42/storyboard.vtt',
+    });
+    const wished = {
+      ...published,
+      wishes: [wish({ atSeconds: 3.5 }), wish({ kind: 'own-poster' })],
+    };
+    expect(presentVideo(wished, NOW)).toMatchObject({
+      thumbnailUrl: '/videos/42/thumbnails/0.jpg',
+      poster: { url: null, pending: true, failure: null },
+      wantedThumbnails: [{ timestampSeconds: 3.5, failure: null }],
+    });
+    const refused = {
+      ...published,
+      hasOwnPoster: true,
+      wishes: [wish({ kind: 'own-poster', failure })],
+    };
+    expect(presentVideo(refused, NOW)).toMatchObject({
+      thumbnailUrl: '/videos/42/poster',
+      poster: { url: '/videos/42/poster', pending: false, failure },
+    });
+  });
+
   it('shows how far an active run is and how long it may take', () => {
     const active = run({
       stage: 'compress',
       progressPercent: 25,
+      pace: { donePercent: 25, startPercent: 0, workedSeconds: 60 },
       hasPlan: true,
       toolSeenAt: before(2),
-      startedAt: before(60),
+      startedAt: before(1000),
     });
     expect(presentVideo(facts(active), NOW)).toMatchObject({
       stage: 'compress',
       progressPercent: 25,
-      etaSeconds: 180,
+      etaSeconds: 178,
     });
   });
 
@@ -60,6 +97,18 @@ describe('presentVideo', () => {
     { toolSeenAt: null, stage: 'publish', shown: 'publish' },
     { toolSeenAt: null, stage: 'ladder', hasPlan: false, shown: 'ladder' },
     { toolSeenAt: null, stage: 'ladder', waitingFor: 'the storage', shown: 'waiting-for-platform' },
+    {
+      toolSeenAt: null,
+      stage: 'compress',
+      waitingFor: 'disk-full: x',
+      shown: 'waiting-for-platform',
+    },
+    {
+      toolSeenAt: NOW,
+      stage: 'compress',
+      waitingFor: 'waiting-for-memory: 9 MB',
+      shown: 'waiting-for-memory',
+    },
   ] as const)(
     'tells a run without a tool from one that waits: $stage, $toolSeenAt → $shown',
     ({ shown, ...state }) => {
@@ -67,17 +116,69 @@ describe('presentVideo', () => {
     },
   );
 
+  it('tells what the newest run makes of the source, without its grid', () => {
+    const size = { widthPx: 426, heightPx: 240 };
+    const rateControl = { kind: 'abr', bitrateBps: 1, maxrateBps: 2, bufsizeBps: 3 } as const;
+    const plan: RunRecord['plan'] = {
+      conversion: 'copy',
+      needsIndex: true,
+      renditions: [{ quality: '240p', ...size, rateControl }],
+      skipped: [{ quality: '360p', reason: 'taller-than-source' }],
+      estimate: { cpuSeconds: 12, storedBytes: 3456, encoderMemoryMb: 512 },
+      warnings: [{ code: 'hdr-tone-mapped', detail: 'HDR' }],
+      chunkCount: 6,
+    };
+    expect(presentVideo(facts(run({ plan })), NOW).plan).toEqual({
+      conversion: 'copy',
+      renditions: [{ quality: '240p', ...size }],
+      skipped: [{ quality: '360p', reason: 'taller-than-source' }],
+      pieces: 6,
+      indexedCopy: true,
+      estimatedCpuSeconds: 12,
+      estimatedMemoryMb: 512,
+      estimatedStoredBytes: 3456,
+      warnings: [{ code: 'hdr-tone-mapped', detail: 'HDR' }],
+    });
+    expect(presentVideo(facts(run({})), NOW).plan).toBeNull();
+  });
+
   it('promises no end while a run waits', () => {
-    const waiting = run({
+    const half = {
       stage: 'compress',
       progressPercent: 50,
+      pace: { donePercent: 50, startPercent: 0, workedSeconds: 60 },
       hasPlan: true,
-      toolSeenAt: before(60),
-    });
-    expect(presentVideo(facts(waiting), NOW).etaSeconds).toBeNull();
-    expect(
-      presentVideo(facts(run({ progressPercent: 50, waitingFor: 'the disk' })), NOW).etaSeconds,
-    ).toBeNull();
+    } as const;
+    const eta = (changes: Partial<RunRecord>) =>
+      presentVideo(facts(run({ ...half, ...changes })), NOW).etaSeconds;
+    expect(eta({ toolSeenAt: before(1) })).toBe(59);
+    expect(eta({ toolSeenAt: before(60) })).toBeNull();
+    expect(eta({ toolSeenAt: before(1), waitingFor: 'the disk' })).toBeNull();
+    expect(eta({ toolSeenAt: null, stage: 'publish' })).toBeNull();
+  });
+
+  it.each([
+    ['cancelled', 'cancelled', 41.5],
+    ['failed', 'failed', 41.5],
+    ['completed', 'failed', 100],
+    ['pending', 'lost', 0],
+  ] as const)('shows a %s video whose run is %s at %d %%', (status, state, shown) => {
+    const ended = run({ state, progressPercent: 41.5 });
+    const view = presentVideo({ ...facts(ended), video: video({ status }) }, NOW);
+    expect(view).toMatchObject({ progressPercent: shown, etaSeconds: null });
+  });
+
+  it('stays playable while a new version is made', () => {
+    const active = run({ kind: 'reprocess', stage: 'compress', progressPercent: 12 });
+    const view = presentVideo(
+      {
+        ...facts(active),
+        video: video({ status: 'completed', version: 1 }),
+        streams: [stream('240p')],
+      },
+      NOW,
+    );
+    expect(view).toMatchObject({ playable: true, progressPercent: 12, status: 'completed' });
   });
 
   it('keeps what is for operators out of a failure', () => {
@@ -110,12 +211,29 @@ describe('presentVideo', () => {
   });
 });
 
+const NO_PICTURES = { hasStoryboard: false, hasOwnPoster: false, wishes: [] };
+
+function wish(changes: Partial<Wish>): Wish {
+  return {
+    id: 1,
+    videoId: 42 as VideoId,
+    kind: 'thumbnail',
+    atSeconds: 0,
+    uploadKey: null,
+    unendedStarts: 0,
+    failure: null,
+    createdAt: NOW,
+    ...changes,
+  };
+}
+
 function facts(active: RunRecord | null): VideoFacts {
   return {
     video: video({ status: active === null ? 'pending' : 'processing' }),
     streams: [],
     thumbnails: [],
     run: active,
+    ...NO_PICTURES,
   };
 }
 
@@ -128,7 +246,9 @@ function run(changes: Partial<RunRecord>): RunRecord {
     state: 'active',
     stage: 'probe',
     progressPercent: 0,
+    pace: { donePercent: 0, startPercent: null, workedSeconds: 0 },
     hasPlan: false,
+    plan: null,
     toolSeenAt: null,
     waitingFor: null,
     failure: null,
@@ -175,6 +295,7 @@ function video(changes: Partial<VideoRecord>): VideoRecord {
     profile: 'ladder',
     priority: 'normal',
     thumbnailTimestamps: null,
+    defaultThumbnailSeconds: null,
     status: 'pending',
     storedName: 'x.mov',
     originalFileName: 'holiday.mov',

@@ -16,6 +16,7 @@ const ALL: Record<string, policies.ActivityPolicy> = {
   removal: policies.removalPolicy,
   intake: policies.intakePolicy(INPUT),
   piece: policies.piecePolicy(INPUT),
+  undivided: policies.undividedPolicy(INPUT, 3600),
   pictures: policies.picturesPolicy(INPUT),
   wholeFile: policies.wholeFilePolicy(INPUT, 3600),
   finishing: policies.finishingPolicy(INPUT, 3600),
@@ -40,6 +41,7 @@ describe('activity policies', () => {
 
   it('rule 13: leaves room for transfers on top of the budget of tool time', () => {
     expect(ALL['piece']?.startToCloseTimeout).toBe((600 + TRANSFER_MARGIN_SECONDS) * 1000);
+    expect(ALL['undivided']?.startToCloseTimeout).toBe((6 * 600 + TRANSFER_MARGIN_SECONDS) * 1000);
     expect(ALL['wholeFile']?.startToCloseTimeout).toBe((6 * 600 + TRANSFER_MARGIN_SECONDS) * 1000);
   });
 

@@ -1,0 +1,195 @@
+import type { Failure } from '../domain/failure.ts';
+import type { VideoId } from '../domain/ids.ts';
+import type { WishKind } from '../domain/pictures.ts';
+import type { Priority } from '../domain/video.ts';
+import { PictureWish } from './entities/picture.ts';
+import type { EntityManager } from './orm.ts';
+
+/**
+ * Pictures that people have asked for.
+ *
+ * A wish is written before its workflow is told, so that nothing is forgotten; whoever has made the picture takes the wish out in
+ * the transaction that enters it. One that cannot be made stays with its failure until it is asked for again.
+ */
+export interface Wish {
+  readonly id: number;
+  readonly videoId: VideoId;
+  readonly kind: WishKind;
+  readonly atSeconds: number;
+  readonly uploadKey: string | null;
+  /** Starts in a row, this one included, that came to no end. */
+  readonly unendedStarts: number;
+  readonly failure: WishFailure | null;
+  readonly createdAt: Date;
+}
+
+export type WishFailure = Pick<Failure, 'code' | 'detail'>;
+
+/** Asks for a picture. One that is asked for already stays as it is; one that had failed is tried again. */
+export async function addWish(
+  tx: EntityManager,
+  videoId: VideoId,
+  kind: WishKind,
+  atSeconds: number,
+): Promise<void> {
+  await tx.execute(
+    `insert into picture_wishes (video_id, kind, at_seconds) values (?, ?, ?)
+       on conflict (video_id, kind, at_seconds) do update set failure = null, unended_starts = 0, created_at = now()
+       where picture_wishes.failure is not null`,
+    [videoId, kind, atSeconds],
+    'run',
+  );
+}
+
+/**
+ * Asks for an own poster to be made of an uploaded file; needs the video's lock. The newest file wins.
+ * @returns the wish, and the key of the file that it takes the place of, which may go
+ */
+export async function replacePosterWish(
+  tx: EntityManager,
+  videoId: VideoId,
+  uploadKey: string,
+): Promise<{ readonly wishId: number; readonly replaced: readonly string[] }> {
+  const replaced = await removePosterWish(tx, videoId);
+  const rows = await tx.execute<{ id: number }[]>(
+    `insert into picture_wishes (video_id, kind, at_seconds, upload_key) values (?, 'own-poster', 0, ?) returning id`,
+    [videoId, uploadKey],
+  );
+  const wishId = rows[0]?.id;
+  if (wishId === undefined) throw new Error('the wish that was just inserted is not there');
+  return { wishId, replaced };
+}
+
+/** @returns the key of its file, if there was one */
+export async function removePosterWish(
+  tx: EntityManager,
+  videoId: VideoId,
+): Promise<readonly string[]> {
+  const rows = await tx.execute<{ upload_key: string | null }[]>(
+    `delete from picture_wishes where video_id = ? and kind = 'own-poster' returning upload_key`,
+    [videoId],
+  );
+  return rows.flatMap(({ upload_key: key }) => (key === null ? [] : [key]));
+}
+
+export async function findWish(em: EntityManager, id: number): Promise<Wish | undefined> {
+  const row = await em.findOne(PictureWish, { id }, { disableIdentityMap: true });
+  return row === null ? undefined : toWish(row);
+}
+
+export async function findWishFor(
+  em: EntityManager,
+  videoId: VideoId,
+  kind: WishKind,
+  atSeconds: number,
+): Promise<Wish | undefined> {
+  const where = { videoId, kind, atSeconds };
+  const row = await em.findOne(PictureWish, where, { disableIdentityMap: true });
+  return row === null ? undefined : toWish(row);
+}
+
+/** All of a video that are not given up, oldest first. */
+export async function listPendingWishes(
+  em: EntityManager,
+  videoId: VideoId,
+): Promise<readonly Wish[]> {
+  const where = { videoId, failure: null };
+  const options = { orderBy: { id: 'asc' }, disableIdentityMap: true } as const;
+  return (await em.find(PictureWish, where, options)).map(toWish);
+}
+
+export async function countPendingWishes(
+  em: EntityManager,
+  videoId: VideoId,
+  kind: WishKind,
+): Promise<number> {
+  return em.count(PictureWish, { videoId, kind, failure: null });
+}
+
+/** Of thumbnails and own posters, whether they are being made or could not be; of many videos in one query. */
+export async function listShownWishes(
+  em: EntityManager,
+  videoIds: readonly VideoId[],
+): Promise<readonly Wish[]> {
+  const where = {
+    videoId: { $in: [...videoIds] },
+    kind: { $in: ['thumbnail', 'own-poster'] as WishKind[] },
+  };
+  const options = { orderBy: { atSeconds: 'asc' }, disableIdentityMap: true } as const;
+  return (await em.find(PictureWish, where, options)).map(toWish);
+}
+
+/** Counts a start before anything is done. @returns undefined when the wish is gone or given up */
+export async function startWish(em: EntityManager, id: number): Promise<Wish | undefined> {
+  const rows = await em.execute<{ id: number }[]>(
+    `update picture_wishes set unended_starts = unended_starts + 1 where id = ? and failure is null returning id`,
+    [id],
+  );
+  return rows.length === 0 ? undefined : findWish(em, id);
+}
+
+/** The start came to an end of its own. */
+export async function endWish(em: EntityManager, id: number): Promise<void> {
+  await em.execute(`update picture_wishes set unended_starts = 0 where id = ?`, [id], 'run');
+}
+
+/** @returns false when the wish has gone meanwhile: taken back, replaced, or made by another attempt */
+export async function fulfilWish(tx: EntityManager, id: number): Promise<boolean> {
+  return (await tx.nativeDelete(PictureWish, { id, failure: null })) > 0;
+}
+
+/** Gives a wish up. @returns the key of its file, which may go */
+export async function failWish(
+  tx: EntityManager,
+  id: number,
+  failure: WishFailure,
+): Promise<readonly string[]> {
+  const wish = await findWish(tx, id);
+  await tx.nativeUpdate(PictureWish, { id }, { failure, uploadKey: null });
+  return wish?.uploadKey ? [wish.uploadKey] : [];
+}
+
+/** A video that waits for pictures, with what a start needs to know of it. */
+export interface WaitingForPictures {
+  readonly id: VideoId;
+  readonly ownerId: number;
+  readonly title: string;
+  readonly priority: Priority;
+}
+
+/** Videos with wishes that nobody seems to work on. @param olderThanSeconds leaves out those being started right now */
+export async function findVideosWithWishes(
+  em: EntityManager,
+  olderThanSeconds: number,
+  limit: number,
+): Promise<readonly WaitingForPictures[]> {
+  const rows = await em.execute<
+    { id: number; owner_id: number; title: string; priority: Priority }[]
+  >(
+    `select id, owner_id, title, priority from videos
+      where deleted_at is null and id in (
+        select video_id from picture_wishes
+         where failure is null and created_at < now() - make_interval(secs => ?))
+      order by id limit ?`,
+    [olderThanSeconds, limit],
+  );
+  return rows.map((row) => ({
+    id: row.id as VideoId,
+    ownerId: row.owner_id,
+    title: row.title,
+    priority: row.priority,
+  }));
+}
+
+function toWish(row: PictureWish): Wish {
+  return {
+    id: row.id,
+    videoId: row.videoId as VideoId,
+    kind: row.kind,
+    atSeconds: row.atSeconds,
+    uploadKey: row.uploadKey ?? null,
+    unendedStarts: row.unendedStarts,
+    failure: row.failure ?? null,
+    createdAt: row.createdAt,
+  };
+}

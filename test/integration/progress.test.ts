@@ -1,0 +1,215 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import { enterSteps, reportProgress } from '../../src/db/progress.ts';
+import type { VideoId } from '../../src/domain/ids.ts';
+import type { VideoView } from '../../src/usecases/present-video.ts';
+import { getVideo } from '../../src/usecases/videos.ts';
+import type { Viewer } from '../../src/usecases/viewer.ts';
+import { makeClip } from '../support/make-clip.ts';
+import { type Pipeline, startPipeline } from '../support/pipeline.ts';
+
+describe('progress of a run', () => {
+  let pipeline: Pipeline;
+  let clips: string;
+  let viewer: Viewer;
+
+  beforeAll(async () => {
+    clips = await mkdtemp(path.join(tmpdir(), 'steadyreel-clips-'));
+  });
+  beforeEach(async () => {
+    pipeline = await startPipeline({ settings: { preset: 'veryfast', threads: 1 } });
+    viewer = {
+      userId: pipeline.ownerId,
+      email: 'owner@example.org',
+      role: 'member',
+      scopes: ['read', 'write'],
+      via: 'session',
+      apiKeyId: null,
+    };
+  }, 60_000);
+  afterEach(() => pipeline.close());
+  afterAll(() => rm(clips, { recursive: true, force: true }));
+
+  const look = (id: VideoId): Promise<VideoView> =>
+    getVideo({ database: pipeline.deps.database, now: () => new Date() }, viewer, id);
+
+  /** What the running steps told Temporal last. */
+  const readHeartbeats = async (id: VideoId): Promise<readonly unknown[]> => {
+    const { raw } = await pipeline.client.workflow.getHandle(`process-video-${id}`).describe();
+    return (raw.pendingActivities ?? []).flatMap(({ heartbeatDetails }) =>
+      (heartbeatDetails?.payloads ?? []).map(({ data }) =>
+        JSON.parse(Buffer.from(data ?? []).toString()),
+      ),
+    );
+  };
+
+  const readRun = async (id: VideoId) =>
+    (
+      await pipeline.db.sql('select * from video_runs where video_id = $1 order by id desc', [id])
+    )[0];
+
+  it('grows without a step back over chunks that work at once, and ends with 100 only when all is done', async () => {
+    const file = await makeClip(path.join(clips, 'four-chunks.mp4'), {
+      widthPx: 640,
+      heightPx: 360,
+      seconds: 64,
+      options: ['-g', '100'],
+    });
+    const id = await pipeline.submit(file);
+    const samples: { view: VideoView; atMs: number; abreast: number }[] = [];
+    for (;;) {
+      const view = await look(id);
+      const [row] = await pipeline.db.sql(
+        `select count(*)::int as abreast from piece_attempts a join video_runs r on r.id = a.video_run_id
+          where r.video_id = $1 and a.name like 'chunk/%' and a.fraction > 0 and a.fraction < 1`,
+        [id],
+      );
+      samples.push({ view, atMs: Date.now(), abreast: Number(row?.['abreast']) });
+      if (view.status === 'completed') break;
+      expect(view.status).not.toBe('failed');
+      await sleep(200);
+    }
+    const percents = samples.map(({ view }) => view.progressPercent);
+    expect(percents).toEqual(percents.toSorted((a, b) => a - b));
+    expect(percents.at(-1)).toBe(100);
+    expect(percents.slice(0, -1).every((percent) => percent < 100)).toBe(true);
+    expect(new Set(percents).size).toBeGreaterThan(6);
+    expect(Math.max(...samples.map(({ abreast }) => abreast))).toBe(2);
+
+    const endMs = samples.at(-1)?.atMs ?? 0;
+    const guesses = samples.flatMap(({ view, atMs }) =>
+      view.etaSeconds === null ? [] : [{ guess: view.etaSeconds, rest: (endMs - atMs) / 1000 }],
+    );
+    expect(guesses.length).toBeGreaterThan(5);
+    const middle = guesses.filter(({ rest }) => rest > (guesses[0]?.rest ?? 0) / 3);
+    // A machine that does other things meanwhile is slow in fits; how near the guesses are is for the benchmark to tell.
+    for (const { guess, rest } of middle) {
+      expect(guess).toBeGreaterThan(rest / 4);
+      expect(guess).toBeLessThan(rest * 4 + 4);
+    }
+    const first = guesses[0]?.guess ?? 0;
+    expect(guesses.at(-1)?.guess).toBeLessThan(Math.max(4, first / 2));
+
+    const run = await readRun(id);
+    const [steps] = await pipeline.db.sql(
+      'select sum(weight) as weight, min(fraction) as least from piece_attempts where video_run_id = $1',
+      [run?.['id']],
+    );
+    expect(steps?.['least']).toBe(1);
+    expect(steps?.['weight']).toBeCloseTo(Number(run?.['done_percent']), 6);
+  }, 240_000);
+
+  it('keeps what it showed after a cancel, and counts for a retry only what is still there', async () => {
+    const file = await makeClip(path.join(clips, 'to-cancel.mp4'), {
+      widthPx: 1280,
+      heightPx: 720,
+      seconds: 40,
+    });
+    const id = await pipeline.submit(file);
+    await pipeline.until('work shows', async () => (await look(id)).progressPercent > 10, 60);
+    expect(await readHeartbeats(id)).toContainEqual({
+      step: expect.stringMatching(/^chunk\/\d$/),
+      chunk: expect.any(Number),
+      outTimeSeconds: expect.any(Number),
+      percent: expect.any(Number),
+    });
+    await pipeline.client.workflow.getHandle(`process-video-${id}`).cancel();
+    await pipeline.waitForStatus(id, 'cancelled');
+    const shown = (await look(id)).progressPercent;
+    expect(shown).toBeGreaterThan(10);
+    expect(shown).toBeLessThan(100);
+
+    const video = { id, ownerId: pipeline.ownerId, title: 'again', priority: 'normal' } as const;
+    await pipeline.deps.workflows.startRun(video, {});
+    await pipeline.until('the encode begins', async () => {
+      const run = await readRun(id);
+      return run?.['kind'] === 'retry' && run['start_percent'] !== null;
+    });
+    expect(Number((await readRun(id))?.['start_percent'])).toBeLessThan(5);
+  }, 120_000);
+
+  it('adds up steps that report on their own, forgets one that begins anew, and learns only from its own work', async () => {
+    const id = await pipeline.addVideo(
+      await makeClip(path.join(clips, 'rows.mp4'), { seconds: 1 }),
+    );
+    await pipeline.db.sql(
+      `insert into video_runs (video_id, workflow_id, run_id, kind, version, settings) values ($1, 'w', 'r', 'upload', 1, '{}')`,
+      [id],
+    );
+    const runId = Number((await readRun(id))?.['id']);
+    const { database } = pipeline.deps;
+    const enter = (isDone: boolean | undefined, begin: boolean) =>
+      database.transact((tx) =>
+        enterSteps(
+          tx,
+          runId,
+          [
+            { name: 'chunk/0', weight: 40, isDone },
+            { name: 'chunk/1', weight: 40 },
+            { name: 'thumbnails', weight: 10 },
+          ],
+          { begin },
+        ),
+      );
+    const report = (name: string, fraction: number, run = 'r') =>
+      database.run((em) =>
+        reportProgress(em, id, { workflowId: 'w', runId: run }, { name, fraction }),
+      );
+    const figures = async () => {
+      const run = await readRun(id);
+      return [run?.['done_percent'], run?.['progress_percent'], run?.['start_percent']];
+    };
+
+    await enter(true, true);
+    expect(await figures()).toEqual([40, 40, 40]);
+    await Promise.all([report('chunk/1', 0.5), report('thumbnails', 0.5)]);
+    await report('chunk/1', 0.5);
+    expect(await figures()).toEqual([65, 65, 40]);
+    await report('chunk/1', 0.25);
+    expect(await figures()).toEqual([55, 65, 40]);
+    await report('chunk/1', 1, 'somebody else');
+    expect(await figures()).toEqual([55, 65, 40]);
+    await enter(false, true);
+    expect(await figures()).toEqual([15, 65, 40]);
+    await report('chunk/1', 7);
+    await report('chunk/0', 1);
+    expect(await figures()).toEqual([85, 85, 40]);
+    await enter(undefined, false);
+    expect(await figures()).toEqual([85, 85, 40]);
+
+    const shorterPlan = [{ name: 'chunk/0', weight: 90, isDone: false }];
+    await database.transact((tx) => enterSteps(tx, runId, shorterPlan, { begin: true }));
+    expect(await figures()).toEqual([0, 85, 40]);
+  });
+
+  it('counts the time between signs of work, and none of a wait', async () => {
+    const id = await pipeline.addVideo(
+      await makeClip(path.join(clips, 'time.mp4'), { seconds: 1 }),
+    );
+    await pipeline.db.sql(
+      `insert into video_runs (video_id, workflow_id, run_id, kind, version, settings) values ($1, 'w', 'r', 'upload', 1, '{}')`,
+      [id],
+    );
+    const runId = Number((await readRun(id))?.['id']);
+    const { database } = pipeline.deps;
+    await database.transact((tx) =>
+      enterSteps(tx, runId, [{ name: 'chunk/0', weight: 50 }], { begin: true }),
+    );
+    const reportAfter = async (seconds: number) => {
+      await pipeline.db.sql(
+        `update video_runs set tool_seen_at = now() - make_interval(secs => $2) where id = $1`,
+        [runId, seconds],
+      );
+      await database.run((em) =>
+        reportProgress(em, id, { workflowId: 'w', runId: 'r' }, { name: 'chunk/0', fraction: 0.1 }),
+      );
+      return Number((await readRun(id))?.['worked_seconds']);
+    };
+    expect(await reportAfter(3)).toBeCloseTo(3, 0);
+    expect(await reportAfter(60)).toBeCloseTo(3, 0);
+    expect(await reportAfter(2)).toBeCloseTo(5, 0);
+  });
+});
