@@ -7,7 +7,7 @@ import { lockVideo } from '../db/runs.ts';
 import { AppError } from '../domain/errors.ts';
 import type { VideoId } from '../domain/ids.ts';
 import { posterKey } from '../domain/object-keys.ts';
-import { isPosterFormat, MAX_POSTER_BYTES, type PosterFormat } from '../domain/pictures.ts';
+import { isPosterFormat, MAX_POSTER_BYTES } from '../domain/pictures.ts';
 import type { ObjectSink, ObjectStore } from '../storage/object-store.ts';
 import type { VideoWorkflows } from '../temporal/video-workflows.ts';
 import { pollUntil } from './poll-until.ts';
