@@ -10,6 +10,7 @@ import { ensureFfmpeg, ensureTestTools, noteMissingTies } from './set-up/program
 import { Problem, say } from './set-up/report.mjs';
 import { runChecks, runStack, runTests } from './set-up/run.mjs';
 import { ensureTemporalCli } from './set-up/temporal-cli.mjs';
+import { ensureVersitygw } from './set-up/versitygw.mjs';
 
 /**
  * Brings everything that Steadyreel needs onto this machine, then runs `start`, `test` or `check`.
@@ -46,7 +47,10 @@ async function setUp(verb, env) {
     noteMissingTies(env);
     ensurePostgres(env);
     await ensureTemporalCli(env, { isNeeded: verb === 'test' });
-    if (verb === 'test') ensureTestTools(env);
+    if (verb === 'test') {
+      ensureTestTools(env);
+      ensureVersitygw(env);
+    }
   } finally {
     lock.release();
   }

@@ -5,14 +5,17 @@ import type { Client } from '@temporalio/client';
 import type { ActivityDeps } from './activities/deps.ts';
 import { createEncoderAdmission } from './activities/encoder-admission.ts';
 import { type Config, PROJECT_ROOT } from './config/env.ts';
+import type { SpacesConfig } from './config/spaces.ts';
 import { createDatabase } from './db/database.ts';
 import { openOrm } from './db/orm.ts';
+import { AppError } from './domain/errors.ts';
 import { usableMemoryBytes } from './host/usable-memory.ts';
 import { createFfmpeg } from './media/ffmpeg.ts';
 import { openSandbox } from './media/open-sandbox.ts';
 import { createScratchRoot, type ScratchRoot } from './media/scratch.ts';
 import type { ToolLauncher } from './media/tool-launcher.ts';
 import { createLogger, type Logger } from './observability/logger.ts';
+import { withFileCache } from './storage/file-cache.ts';
 import { createLocalStore } from './storage/local-store.ts';
 import { createManifestFolder } from './storage/manifest-folder.ts';
 import type { ObjectStore } from './storage/object-store.ts';
@@ -56,6 +59,7 @@ export async function composeWorker(config: Config): Promise<WorkerParts> {
     address: config.temporalAddress,
     namespace: config.temporalNamespace,
   });
+  const opened = await openStore(config, logger);
   const cores = availableParallelism();
   const ffmpegMemoryMb =
     config.ffmpegMemoryMb ??
@@ -63,7 +67,7 @@ export async function composeWorker(config: Config): Promise<WorkerParts> {
   logger.info({ ffmpegMemoryMb, cores }, 'memory and cores for encoders');
   const activityDeps: ActivityDeps = {
     database,
-    store: await openStore(config),
+    store: await withCache(opened.store, config),
     workflows: createVideoWorkflows(client),
     runDescriptions: createRunDescriptions(client),
     ffmpeg: await createFfmpeg({ ffmpegPath: config.ffmpegPath, logger, launcher }),
@@ -96,6 +100,7 @@ export async function composeWorker(config: Config): Promise<WorkerParts> {
     cacheDir: path.join(PROJECT_ROOT, '.cache'),
     async close() {
       await scratch.remove();
+      opened.close();
       await client.connection.close();
       await database.close();
     },
@@ -160,7 +165,7 @@ export async function composeApi(config: Config): Promise<ApiParts> {
       openTemporalClient({ address: config.temporalAddress, namespace: config.temporalNamespace }),
     ),
   );
-  const store = await openStore(config);
+  const { store, close: closeStore } = await openStore(config, logger);
   const now = () => new Date();
   const passwords = createPasswords();
   const manifests = createManifestFolder(config.processDir);
@@ -197,17 +202,53 @@ export async function composeApi(config: Config): Promise<ApiParts> {
     ensureFirstAdmin: () => ensureFirstAdmin({ ...config, database, passwords }),
     recoverManifests: () => recoverManifests({ ...registration, store, uploads, now }),
     async close() {
+      closeStore();
       await workflows.close();
       await database.close();
     },
   };
 }
 
-function openStore(config: Config): Promise<ObjectStore> {
-  return createLocalStore({
-    root: config.mediaRoot,
-    idFile: path.join(config.dataDir, 'media-root-id'),
-  });
+interface OpenedStore {
+  readonly store: ObjectStore;
+  close(): void;
+}
+
+async function openStore(config: Config, logger: Logger): Promise<OpenedStore> {
+  if (config.spaces === undefined) {
+    const idFile = path.join(config.dataDir, 'media-root-id');
+    const store = await createLocalStore({ root: config.mediaRoot, idFile });
+    return { store, close: () => undefined };
+  }
+  // 60 MB and a second, which a disk does not need.
+  const { createS3Store } = await import('./storage/s3-store.ts');
+  const store = createS3Store(config.spaces);
+  void reportStorage(store, config.spaces, logger);
+  return { store, close: store.close };
+}
+
+/** A store that cannot be reached is no reason not to start: it may come, and `/readyz` says so until then. */
+async function reportStorage(
+  store: ObjectStore,
+  { endpoint, bucket, prefix }: SpacesConfig,
+  logger: Logger,
+): Promise<void> {
+  try {
+    await store.checkWritable();
+    logger.info({ endpoint, bucket, prefix }, 'media lie in object storage');
+  } catch (error) {
+    const details = error instanceof AppError ? error.details : { err: error };
+    logger.error(
+      { endpoint, bucket, ...details },
+      `object storage cannot be used: ${error instanceof Error ? error.message : 'unknown fault'}`,
+    );
+  }
+}
+
+/** What a disk holds need not be kept a second time. */
+async function withCache(store: ObjectStore, config: Config): Promise<ObjectStore> {
+  const { sourceCacheDir: folder, sourceCacheBytes: maxBytes } = config;
+  return store.sharesBytes || maxBytes === 0 ? store : withFileCache(store, { folder, maxBytes });
 }
 
 /** What commands about users work with. */

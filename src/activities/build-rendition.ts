@@ -171,8 +171,8 @@ async function enterStreams(
   // A link costs no bytes, but may read many: not under the lock of the video's row.
   const aliases: { output: Output; objectKey: string }[] = [];
   for (const output of alsoAs) {
-    const objectKey = outputKey(videoId, version, output);
-    await linkUnowned(deps, facts.objectKey, objectKey);
+    const wanted = outputKey(videoId, version, output);
+    const objectKey = await linkUnowned(deps, facts.objectKey, wanted);
     aliases.push({ output, objectKey });
   }
   await asActiveRun(deps, videoId, async (tx) => {

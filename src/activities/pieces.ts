@@ -75,17 +75,17 @@ export async function findUnjoined(
 
 /** Brings the original to the attempt's folder. @throws `source-missing` when it is gone or has another size */
 export async function fetchSource(deps: ActivityDeps, attempt: HeavyWork): Promise<string> {
-  const { storedName, originalSizeBytes } = attempt.video;
+  const { storedName, originalSizeBytes: sizeBytes, originalSha256: sha256 } = attempt.video;
   const key = originalKey(storedName);
   const facts = await deps.store.stat(key);
-  if (facts?.sizeBytes !== originalSizeBytes) {
+  if (facts?.sizeBytes !== sizeBytes) {
     throw new AppError('source-missing', {
-      expectedBytes: originalSizeBytes,
+      expectedBytes: sizeBytes,
       foundBytes: facts?.sizeBytes ?? null,
     });
   }
   const file = path.join(attempt.folder, `source${path.extname(storedName)}`);
-  await deps.store.fetchToFile(key, file, attempt.signal);
+  await deps.store.fetchToFile(key, file, attempt.signal, { sizeBytes, sha256 });
   return file;
 }
 
@@ -106,7 +106,8 @@ export async function fetchPiece(
     throw new AppError('piece-missing', { piece: piece.name }, { cause });
   };
   try {
-    await deps.store.fetchToFile(piece.objectKey, file, attempt.signal);
+    const { sizeBytes, sha256 } = piece;
+    await deps.store.fetchToFile(piece.objectKey, file, attempt.signal, { sizeBytes, sha256 });
   } catch (error) {
     if (!(error instanceof AppError) || error.code !== 'storage-object-missing') throw error;
     await forget(error);
@@ -185,9 +186,18 @@ function putUnowned(
   return replacingUnowned(deps, key, () => deps.store.putFile(key, file, { signal }));
 }
 
-/** Gives an object a second key. */
-export function linkUnowned(deps: ActivityDeps, fromKey: string, toKey: string): Promise<void> {
-  return replacingUnowned(deps, toKey, () => deps.store.link(fromKey, toKey));
+/**
+ * Gives an object a second key, where that costs no bytes.
+ * @returns the key by which the second row names it: the first one, where the store would have to copy
+ */
+export async function linkUnowned(
+  deps: ActivityDeps,
+  fromKey: string,
+  toKey: string,
+): Promise<string> {
+  if (!deps.store.sharesBytes) return fromKey;
+  await replacingUnowned(deps, toKey, () => deps.store.link(fromKey, toKey));
+  return toKey;
 }
 
 /** A name that is taken by bytes which no row knows belongs to an attempt that died before it entered them. */

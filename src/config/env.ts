@@ -3,6 +3,7 @@ import { delimiter, dirname, isAbsolute, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseEnvFile } from './env-file.mjs';
 import { SETTINGS, type SettingName, type SettingValues } from './settings.ts';
+import { readSpaces, type SpacesConfig } from './spaces.ts';
 import { readStackFile } from './stack-file.ts';
 
 /** Everything the mains need to know, converted and checked. All paths are absolute. */
@@ -20,6 +21,11 @@ export interface Config {
   readonly temporalAddress: string;
   readonly temporalNamespace: string;
   readonly temporalUiUrl: string | undefined;
+  /** Undefined: media lie on the disk. */
+  readonly spaces: SpacesConfig | undefined;
+  /** Absolute; on the volume of `workDir`. */
+  readonly sourceCacheDir: string;
+  readonly sourceCacheBytes: number;
   readonly maxVideoProcessingTasks: number;
   /** Undefined: a share of the memory that the worker finds. */
   readonly ffmpegMemoryMb: number | undefined;
@@ -137,6 +143,9 @@ export function loadConfig(env: Environment = readEnvironment()): Config {
     temporalAddress,
     temporalNamespace: values.TEMPORAL_NAMESPACE,
     temporalUiUrl: values.TEMPORAL_UI_URL ?? stack?.temporalUiUrl,
+    spaces: readSpaces(values).spaces,
+    sourceCacheDir: join(paths.workDir, 'source-cache'),
+    sourceCacheBytes: values.SOURCE_CACHE_MB * 1024 ** 2,
     maxVideoProcessingTasks: values.MAX_VIDEO_PROCESSING_TASKS,
     ffmpegMemoryMb: values.FFMPEG_MEMORY_MB,
     videoProcessingTimeoutSeconds: values.VIDEO_PROCESSING_TIMEOUT,
@@ -236,6 +245,8 @@ function readSettings(env: Environment): { values: SettingValues; faults: string
   if (Boolean(values.ADMIN_EMAIL) !== Boolean(values.ADMIN_PASSWORD)) {
     faults.push('ADMIN_EMAIL and ADMIN_PASSWORD belong together: set both or neither.');
   }
+  // Names that are wrong are no names that are missing.
+  if (faults.length === 0) faults.push(...readSpaces(values as SettingValues).faults);
   return { values: values as SettingValues, faults };
 }
 

@@ -101,6 +101,66 @@ export const SETTINGS = {
     default: 'found on PATH, else fetched once into .cache',
     reason: 'Only needed where it cannot be fetched.',
   }),
+  USE_SPACES: setting(boolean(false), {
+    description:
+      'Whether media lie in DigitalOcean Spaces, or any store that speaks S3, and not on this disk.',
+    unit: 'true or false (also yes, no, 1, 0)',
+    reason: 'A disk is there; a bucket has to be made first.',
+  }),
+  SPACES_ACCESS_KEY: setting(optional(secret(1)), {
+    description: 'Access key of the object storage.',
+    unit: 'text without spaces',
+    reason: 'Needed with USE_SPACES.',
+  }),
+  SPACES_SECRET_KEY: setting(optional(secret(1)), {
+    description: 'Secret that belongs to SPACES_ACCESS_KEY; never logged.',
+    unit: 'text without spaces',
+    reason: 'Needed with USE_SPACES.',
+  }),
+  SPACES_BUCKET_NAME: setting(optional(bucketName()), {
+    description:
+      'Bucket of the media. It must be there, and no other product should write below the same prefix.',
+    unit: 'name',
+    reason: 'Needed with USE_SPACES.',
+  }),
+  SPACES_ENDPOINT_URL: setting(optional(httpUrl()), {
+    description:
+      'Address of the object storage, without the bucket: https://nyc3.digitaloceanspaces.com',
+    unit: 'URL',
+    reason: 'Needed with USE_SPACES.',
+  }),
+  SPACES_REGION: setting(text('us-east-1'), {
+    description: 'Region that requests are signed for.',
+    unit: 'name',
+    reason:
+      'What every store takes that has no regions of its own, Spaces too; Amazon wants the real one.',
+  }),
+  SPACES_FORCE_PATH_STYLE: setting(optional(flag()), {
+    description:
+      'Whether the bucket goes into the path of addresses and not in front of the host name.',
+    unit: 'true or false (also yes, no, 1, 0)',
+    default: 'true where SPACES_ENDPOINT_URL has an IP address or localhost, else false',
+    reason: 'Names of buckets can be resolved at every public store, and at few private ones.',
+  }),
+  SPACES_PREFIX: setting(keyPrefix(), {
+    description: 'Beginning of all keys in the bucket.',
+    unit: 'path, as in `steadyreel/`',
+    default: 'none',
+    reason: 'The bucket is ours alone.',
+  }),
+  SPACES_CHECKSUMS: setting(oneOf('when-required', ['when-required', 'when-supported']), {
+    description:
+      'Whether requests carry the checksums of newer S3 besides the signature over their bytes.',
+    unit: '`when-required` or `when-supported` (Amazon)',
+    reason: 'Many stores other than Amazon’s refuse them.',
+  }),
+  SOURCE_CACHE_MB: setting(integer(8192, 0, 100_000_000), {
+    description:
+      'Disk of a worker for originals and pieces it has fetched from object storage or stored there; 0 keeps nothing.',
+    unit: 'MiB',
+    reason:
+      'Each chunk of a video reads its original: fetched once, and pieces made here not at all.',
+  }),
   MAX_VIDEO_PROCESSING_TASKS: setting(integer(2, 1, 64), {
     description: 'Heavy ffmpeg activities that one worker process runs at the same time.',
     unit: 'count',
@@ -283,11 +343,35 @@ function port(fallback: number) {
 }
 
 function boolean(fallback: boolean) {
+  return flag().default(fallback);
+}
+
+function flag() {
   return z
     .string()
     .regex(/^(true|false|1|0|yes|no)$/i, 'must be true or false')
-    .transform((value) => /^(true|1|yes)$/i.test(value))
-    .default(fallback);
+    .transform((value) => /^(true|1|yes)$/i.test(value));
+}
+
+/** Source: Amazon S3 rules for bucket names, without the finer ones. */
+function bucketName() {
+  return z
+    .string()
+    .regex(
+      /^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/,
+      'must be the name of a bucket: 3 to 63 lower-case letters, digits, hyphens and dots',
+    );
+}
+
+function keyPrefix() {
+  return z
+    .string()
+    .default('')
+    .transform((value) => value.replace(/^\/+|\/+$/g, ''))
+    .refine((value) => value === '' || /^(\w[\w.-]*)(\/\w[\w.-]*)*$/.test(value), {
+      error: 'must be plain letters and digits, in parts joined by slashes',
+    })
+    .transform((value) => (value === '' ? '' : `${value}/`));
 }
 
 function oneOf<const Choice extends string>(fallback: NoInfer<Choice>, choices: readonly Choice[]) {

@@ -1,6 +1,7 @@
-import { existsSync } from 'node:fs';
-import { type FileHandle, link, mkdir, open, rename } from 'node:fs/promises';
+import { createReadStream, createWriteStream, existsSync } from 'node:fs';
+import { type FileHandle, link, mkdir, open, rename, unlink } from 'node:fs/promises';
 import { dirname } from 'node:path';
+import { pipeline } from 'node:stream/promises';
 import { errnoOf } from './storage-faults.ts';
 
 const LINK_REFUSALS: readonly string[] = [
@@ -52,6 +53,33 @@ export async function linkNew(from: string, to: string): Promise<void> {
 /** True when the file system has no hard links, or the two names lie on two volumes. */
 export function isLinkRefusal(error: unknown): boolean {
   return LINK_REFUSALS.includes(errnoOf(error) ?? '');
+}
+
+/**
+ * Gives a file a second path: shared where the volume can, copied where not. For reading only. An abort leaves nothing.
+ * @throws EEXIST when the path is taken, ENOENT when there is no such file
+ */
+export async function linkOrCopy(from: string, to: string, signal?: AbortSignal): Promise<void> {
+  try {
+    await link(from, to);
+  } catch (error) {
+    if (!isLinkRefusal(error)) throw error;
+    await copyNew(from, to, signal);
+  }
+}
+
+async function copyNew(from: string, to: string, signal: AbortSignal | undefined): Promise<void> {
+  const copy = createWriteStream(to, { flags: 'wx', mode: 0o640 });
+  let isMade = false;
+  copy.once('open', () => {
+    isMade = true;
+  });
+  try {
+    await pipeline(createReadStream(from), copy, signal === undefined ? {} : { signal });
+  } catch (error) {
+    if (isMade) await unlink(to).catch(() => undefined);
+    throw error;
+  }
 }
 
 /**

@@ -1,16 +1,21 @@
 import { randomBytes } from 'node:crypto';
-import { createReadStream, createWriteStream } from 'node:fs';
-import { link, lstat, realpath, rmdir, unlink } from 'node:fs/promises';
+import { lstat, realpath, rmdir, unlink } from 'node:fs/promises';
 import { dirname, join, relative } from 'node:path';
-import { pipeline } from 'node:stream/promises';
 import { AppError } from '../domain/errors.ts';
-import { isLinkRefusal, linkNew, makeFolder, renameNew, syncFolder } from './durable-files.ts';
+import {
+  isLinkRefusal,
+  linkNew,
+  linkOrCopy,
+  makeFolder,
+  renameNew,
+  syncFolder,
+} from './durable-files.ts';
 import { type FileSink, openFileSink } from './file-sink.ts';
 import { hashFile } from './hash-file.ts';
 import { createIncomingFolder, ignoreMissing } from './incoming-folder.ts';
 import { listFiles } from './list-files.ts';
 import { assertKeyPrefix, assertObjectKey } from './object-key.ts';
-import type { ObjectStore, StoredObject } from './object-store.ts';
+import type { ObjectStore, PutOptions, StoredObject } from './object-store.ts';
 import { readFileRange } from './read-file-range.ts';
 import { errnoOf, toStorageFault, withStorageFaults } from './storage-faults.ts';
 import { openVolumeMarker } from './volume-marker.ts';
@@ -81,16 +86,20 @@ export async function createLocalStore({
   const put = async (
     key: string,
     source: AsyncIterable<Uint8Array>,
-    signal?: AbortSignal,
+    { signal, sizeBytes: expectedBytes }: PutOptions,
   ): Promise<StoredObject> => {
     await locate(key);
     const sink = await openSink();
+    let sizeBytes = 0;
     try {
       for await (const chunk of source) {
         signal?.throwIfAborted();
+        sizeBytes += chunk.length;
         await sink.write(chunk);
       }
       signal?.throwIfAborted();
+      if (expectedBytes !== undefined && expectedBytes !== sizeBytes)
+        throw new AppError('storage-object-missing', { key, expectedBytes, sizeBytes });
       return await publish(sink, key);
     } catch (error) {
       await sink.discard();
@@ -106,13 +115,14 @@ export async function createLocalStore({
     signal?: AbortSignal,
   ): Promise<void> => {
     const fallback = async () =>
-      void (await put(key, readFileRange(path, undefined, signal), signal));
+      void (await put(key, readFileRange(path, undefined, signal), signal ? { signal } : {}));
     await name(path, await locate(key), { key, sha256, fallback });
   };
 
   return {
-    put: (key, source, { signal } = {}) =>
-      withStorageFaults({ key }, () => put(key, source, signal)),
+    sharesBytes: true,
+
+    put: (key, source, options = {}) => withStorageFaults({ key }, () => put(key, source, options)),
 
     putFile: (key, path, { signal } = {}) =>
       withStorageFaults({ key }, async () => {
@@ -121,12 +131,13 @@ export async function createLocalStore({
         return stored;
       }),
 
-    async openSink() {
-      const sink = await withStorageFaults({}, openSink);
+    async openSink(key) {
+      assertObjectKey(key);
+      const sink = await withStorageFaults({ key }, openSink);
       return {
-        write: (chunk) => withStorageFaults({}, () => sink.write(chunk)),
-        commit: (key) => withStorageFaults({ key }, () => publish(sink, key)),
-        abort: () => withStorageFaults({}, () => sink.discard()),
+        write: (chunk) => withStorageFaults({ key }, () => sink.write(chunk)),
+        commit: () => withStorageFaults({ key }, () => publish(sink, key)),
+        abort: () => withStorageFaults({ key }, () => sink.discard()),
       };
     },
 
@@ -148,14 +159,11 @@ export async function createLocalStore({
     fetchToFile: (key, path, signal) =>
       withStorageFaults({ key }, async () => {
         signal?.throwIfAborted();
-        const from = await locate(key);
-        try {
-          await link(from, path);
-        } catch (error) {
-          if (!isLinkRefusal(error)) throw error;
-          await copyNew(from, path, signal);
-        }
+        await linkOrCopy(await locate(key), path, signal);
       }),
+
+    checksum: (key, signal) =>
+      withStorageFaults({ key }, async () => hashFile(await locate(key), signal)),
 
     link: (fromKey, toKey) =>
       withStorageFaults({ key: toKey, fromKey }, async () => {
@@ -194,21 +202,6 @@ export async function createLocalStore({
         return incoming.sweep();
       }),
   };
-}
-
-/** For a path on another volume. An abort leaves nothing. @throws EEXIST */
-async function copyNew(from: string, to: string, signal: AbortSignal | undefined): Promise<void> {
-  const copy = createWriteStream(to, { flags: 'wx', mode: 0o640 });
-  let isMade = false;
-  copy.once('open', () => {
-    isMade = true;
-  });
-  try {
-    await pipeline(createReadStream(from), copy, signal === undefined ? {} : { signal });
-  } catch (error) {
-    if (isMade) await unlink(to).catch(ignoreMissing);
-    throw error;
-  }
 }
 
 interface NameOptions {

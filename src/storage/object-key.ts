@@ -9,12 +9,16 @@ const SEGMENT = /^[\w][\w.\-=+@ ]*$/;
  * @throws `internal-error`: keys are made by the product, so a wrong one is a defect
  */
 export function assertObjectKey(key: string): void {
-  const isFine =
+  if (!isObjectKey(key))
+    throw new AppError('internal-error', { reason: 'not an object key', key: key.slice(0, 200) });
+}
+
+export function isObjectKey(key: string): boolean {
+  return (
     key.length > 0 &&
     key.length <= LONGEST_KEY_BYTES &&
-    key.split('/').every((segment) => SEGMENT.test(segment));
-  if (!isFine)
-    throw new AppError('internal-error', { reason: 'not an object key', key: key.slice(0, 200) });
+    key.split('/').every((segment) => SEGMENT.test(segment))
+  );
 }
 
 /** The same for the beginning of a key: the last segment may be cut off or empty. @throws `internal-error` */

@@ -4,11 +4,15 @@
  * An object is published in one step: until then nothing under its key is visible, and afterwards it never changes. A key
  * that is taken is never overwritten: equal bytes count as done, other bytes fail with `storage-object-exists`.
  *
- * Errors, everywhere: `storage-object-missing` (no such key, or the object ends before it should), `disk-full`,
- * `storage-unavailable` (any other fault of the store), `internal-error` (a key that is none). An abort passes untouched.
+ * Errors, everywhere: `storage-object-missing` (no such key, the object ends before it should, or it is not what it was said to
+ * be), `disk-full`, `storage-unavailable` (any other fault of the store), `internal-error` (a key that is none). An abort passes
+ * untouched.
  */
 export interface ObjectStore {
-  /** Stores a stream of unknown length. On any error, or an abort, nothing is left. */
+  /** Whether `link` shares bytes. Where not, it copies them, and whoever can name one key twice had better do that. */
+  readonly sharesBytes: boolean;
+
+  /** Stores a stream of known or unknown length. On any error, or an abort, nothing is left. */
   put(key: string, source: AsyncIterable<Uint8Array>, options?: PutOptions): Promise<StoredObject>;
 
   /**
@@ -17,26 +21,41 @@ export interface ObjectStore {
    */
   putFile(key: string, path: string, options?: PutOptions): Promise<StoredObject>;
 
-  /** Opens a place for bytes whose key is known only later. The caller ends it by `commit` or `abort`. */
-  openSink(): Promise<ObjectSink>;
+  /** Opens a place for bytes that arrive bit by bit. The caller ends it by `commit` or `abort`. */
+  openSink(
+    key: string,
+    options?: Pick<PutOptions, 'contentType' | 'cacheControl'>,
+  ): Promise<ObjectSink>;
 
   /**
    * Reads bytes `start` to `end`, both inclusive; the whole object without a range. Nothing is opened before the first
    * chunk is asked for; leaving the loop, an abort and an error close what is open.
    *
-   * A chunk is valid only until the next one is asked for: buffers are used again. Chunks start at 64 KiB and grow to
-   * 512 KiB for a reader that keeps up.
+   * A chunk is valid only until the next one is asked for: buffers may be used again. A connection that breaks is taken up again
+   * at the next byte, some times.
    */
   read(key: string, range?: ByteRange, signal?: AbortSignal): AsyncIterable<Uint8Array>;
 
-  /** Undefined where there is no such object. */
-  stat(key: string): Promise<ObjectFacts | undefined>;
+  /**
+   * Undefined where there is no such object.
+   * @param options `maxAgeMs`: what was seen within this time may be told from memory; default 0
+   */
+  stat(key: string, options?: { readonly maxAgeMs?: number }): Promise<ObjectFacts | undefined>;
 
   /**
    * Brings an object to a path of the caller's, for tools that need a file. The file is for reading only: it may be the
-   * object itself. @param path absolute; must not exist
+   * object itself. Bytes that travel are checked against what is expected.
+   * @param path absolute; must not exist
    */
-  fetchToFile(key: string, path: string, signal?: AbortSignal): Promise<void>;
+  fetchToFile(
+    key: string,
+    path: string,
+    signal?: AbortSignal,
+    expected?: Partial<StoredObject>,
+  ): Promise<void>;
+
+  /** Reads the whole object and says what it is. */
+  checksum(key: string, signal?: AbortSignal): Promise<StoredObject>;
 
   /** Gives the bytes of one object a second key. */
   link(fromKey: string, toKey: string): Promise<void>;
@@ -47,7 +66,7 @@ export interface ObjectStore {
   /** Every object whose key starts with `prefix`, in the order of keys. */
   list(prefix: string): AsyncIterable<ListedObject>;
 
-  /** Proves that a byte can be written. @throws `disk-full`, `storage-unavailable` */
+  /** Proves that a byte can be written. @throws `disk-full`, `storage-unavailable`, with a sentence on what is wrong */
   checkWritable(): Promise<void>;
 
   /** Removes what writers that died have left half-written. Call at start. @returns how many were removed */
@@ -59,13 +78,17 @@ export interface ObjectSink {
   /** Resolves when the store has room for more, so awaiting it holds memory flat. The chunk may be used again then. */
   write(chunk: Uint8Array): Promise<void>;
   /** Makes the bytes durable and publishes them. On an error nothing is published and the sink is gone. */
-  commit(key: string, options?: Pick<PutOptions, 'contentType'>): Promise<StoredObject>;
+  commit(): Promise<StoredObject>;
   /** Throws the bytes away. Idempotent; does nothing after `commit`. */
   abort(): Promise<void>;
 }
 
 export interface PutOptions {
+  /** What a viewer who is sent to the object itself is told. */
   readonly contentType?: string;
+  readonly cacheControl?: string;
+  /** Of the whole stream, where it is known. A stream of another length fails with `storage-object-missing`. */
+  readonly sizeBytes?: number;
   readonly signal?: AbortSignal;
 }
 
@@ -84,6 +107,8 @@ export interface StoredObject {
 export interface ObjectFacts {
   readonly sizeBytes: number;
   readonly modifiedAt: Date;
+  /** Changes when the bytes do; absent where the store keeps none. */
+  readonly etag?: string;
 }
 
 export interface ListedObject extends ObjectFacts {

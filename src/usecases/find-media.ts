@@ -225,10 +225,13 @@ function describeOriginal(video: VideoRecord): Servable {
   };
 }
 
+/** A player asks for range after range: what an object was this long ago it still is, or reading it fails. */
+const SEEN_MS = 10_000;
+
 /** An object that is not what the row says is never served as if it were. */
 export async function openMedia(store: ObjectStore, servable: Servable): Promise<MediaFile> {
   const { objectKey, sizeBytes } = servable;
-  const facts = await store.stat(objectKey);
+  const facts = await store.stat(objectKey, { maxAgeMs: SEEN_MS });
   if (facts?.sizeBytes !== sizeBytes) {
     throw new AppError('storage-object-missing', {
       objectKey,

@@ -7,7 +7,7 @@ import { lockVideo } from '../db/runs.ts';
 import { AppError } from '../domain/errors.ts';
 import type { VideoId } from '../domain/ids.ts';
 import { posterKey } from '../domain/object-keys.ts';
-import { isPosterFormat, MAX_POSTER_BYTES, type PosterFormat } from '../domain/pictures.ts';
+import { isPosterFormat, MAX_POSTER_BYTES } from '../domain/pictures.ts';
 import type { ObjectSink, ObjectStore } from '../storage/object-store.ts';
 import type { VideoWorkflows } from '../temporal/video-workflows.ts';
 import { pollUntil } from './poll-until.ts';
@@ -78,7 +78,7 @@ export function createOwnPosters(deps: OwnPostersDeps): OwnPosters {
 function receivePoster(deps: OwnPostersDeps, viewer: Viewer, videoId: VideoId): IncomingPoster {
   let head: Uint8Array[] = [];
   let sizeBytes = 0;
-  let opened: { readonly sink: ObjectSink; readonly format: PosterFormat } | undefined;
+  let opened: { readonly key: string; readonly sink: ObjectSink } | undefined;
 
   /** Before this nothing has touched the disk. */
   const open = async () => {
@@ -86,7 +86,9 @@ function receivePoster(deps: OwnPostersDeps, viewer: Viewer, videoId: VideoId): 
     head = [];
     const format = (await fileTypeFromBuffer(bytes.subarray(0, SNIFF_BYTES)))?.ext;
     if (!isPosterFormat(format)) throw new AppError('poster-not-a-picture');
-    opened = { sink: await deps.store.openSink(), format };
+    const key = posterKey(videoId, deps.randomName(), format);
+    const contentType = `image/${format === 'jpg' ? 'jpeg' : format}`;
+    opened = { key, sink: await deps.store.openSink(key, { contentType }) };
     await opened.sink.write(bytes);
     return opened;
   };
@@ -102,9 +104,8 @@ function receivePoster(deps: OwnPostersDeps, viewer: Viewer, videoId: VideoId): 
 
     async submit(signal) {
       if (sizeBytes === 0) throw new AppError('upload-file-empty');
-      const { sink, format } = opened ?? (await open());
-      const key = posterKey(videoId, deps.randomName(), format);
-      await sink.commit(key, { contentType: `image/${format === 'jpg' ? 'jpeg' : format}` });
+      const { key, sink } = opened ?? (await open());
+      await sink.commit();
       const kept = await keep(deps, { viewer, videoId, key });
       await deps.workflows.startPictures(kept.video);
       return waitForPoster(deps, kept.wishId, signal);

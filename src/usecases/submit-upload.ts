@@ -78,7 +78,9 @@ function receiveUpload(deps: SubmitUploadDeps, live: Set<string>, viewer: Viewer
   const { store, manifests, maxUploadBytes } = deps;
   let head: Uint8Array[] = [];
   let sizeBytes = 0;
-  let opened: { readonly sink: ObjectSink; readonly container: Container } | undefined;
+  let opened:
+    | { readonly name: string; readonly sink: ObjectSink; readonly container: Container }
+    | undefined;
 
   /** Before this nothing has touched the disk. */
   const open = async () => {
@@ -86,7 +88,9 @@ function receiveUpload(deps: SubmitUploadDeps, live: Set<string>, viewer: Viewer
     head = [];
     const container = await sniffContainer(bytes.subarray(0, SNIFF_BYTES));
     if (container === undefined) throw new AppError('upload-not-a-video');
-    opened = { sink: await store.openSink(), container };
+    const { contentType, extension } = container;
+    const name = storedName(deps.now(), deps.randomName(), extension);
+    opened = { name, sink: await store.openSink(originalKey(name), { contentType }), container };
     await opened.sink.write(bytes);
     return opened;
   };
@@ -97,7 +101,7 @@ function receiveUpload(deps: SubmitUploadDeps, live: Set<string>, viewer: Viewer
     sink: ObjectSink,
   ) => {
     const key = originalKey(manifest.storedName);
-    const stored = await sink.commit(key, { contentType: manifest.originalContentType });
+    const stored = await sink.commit();
     deps.crashPoint?.('original-stored');
     const whole = {
       ...manifest,
@@ -125,12 +129,11 @@ function receiveUpload(deps: SubmitUploadDeps, live: Set<string>, viewer: Viewer
 
     async submit(fileName, details) {
       if (sizeBytes === 0) throw new AppError('upload-file-empty');
-      const { sink, container } = opened ?? (await open());
+      const { name, sink, container } = opened ?? (await open());
       const { categoryId } = details;
       if (categoryId !== null)
         await deps.database.run((em) => requireCategoryField(em, categoryId, 'category'));
       const createdAt = deps.now();
-      const name = storedName(createdAt, deps.randomName(), container.extension);
       const originalFileName = sanitizeFileName(fileName);
       live.add(name);
       try {

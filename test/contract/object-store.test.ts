@@ -19,17 +19,52 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { createLocalStore } from '../../src/storage/local-store.ts';
 import type { ObjectStore } from '../../src/storage/object-store.ts';
+import { createS3Store, type S3Store, type S3StoreOptions } from '../../src/storage/s3-store.ts';
+import { hasS3Server, type S3Server, startS3Server } from '../support/s3-server.ts';
 
-/** One suite for every store: what holds here is what the product relies on. */
-const STORES: readonly [name: string, open: (folder: string) => Promise<ObjectStore>][] = [
-  ['local', (folder) => createLocalStore({ root: join(folder, 'media') })],
-];
+const MIB = 1024 ** 2;
 
+const canRunS3 = hasS3Server();
 let folder: string;
+let s3: S3Server | undefined;
+const s3Stores: S3Store[] = [];
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'steadyreel-store-'));
+  if (canRunS3) s3 = await startS3Server();
 });
-afterAll(() => rm(folder, { recursive: true, force: true }));
+afterAll(async () => {
+  for (const store of s3Stores) store.close();
+  await s3?.close();
+  await rm(folder, { recursive: true, force: true });
+});
+
+function openS3(changes: Partial<S3StoreOptions> = {}): S3Store {
+  if (s3 === undefined) throw new Error('there is no S3 server');
+  const store = createS3Store({ ...s3.settings, ...changes });
+  s3Stores.push(store);
+  return store;
+}
+
+/** One suite for every store: what holds here is what the product relies on. */
+const STORES: readonly (readonly [name: string, open: () => Promise<ObjectStore>])[] = [
+  ['local', () => createLocalStore({ root: join(folder, 'media') })],
+  ...(canRunS3
+    ? ([
+        ['S3', async () => openS3()],
+        // Of the smallest parts, below a prefix, with the SDK's own checksums.
+        [
+          'S3 in parts',
+          async () =>
+            openS3({
+              prefix: 'shared/product/',
+              partBytes: 5 * MIB,
+              copyBytes: 5 * MIB,
+              checksums: 'when-supported',
+            }),
+        ],
+      ] as const)
+    : []),
+];
 
 const sha256 = (bytes: Uint8Array) => createHash('sha256').update(bytes).digest('hex');
 const newKey = () => `videos/work/1/${randomUUID()}.bin`;
@@ -57,22 +92,25 @@ const countDescriptors = async () => (await readdir('/proc/self/fd')).length;
 describe.each(STORES)('object store: %s', (_name, open) => {
   let store: ObjectStore;
   beforeAll(async () => {
-    store = await open(folder);
+    store = await open();
   });
 
-  it.each([0, 1, 262_144, 3_000_001])('gives back %d bytes as they came', async (size) => {
-    const key = newKey();
-    const bytes = randomBytes(size);
+  it.each([0, 1, 262_144, 3_000_001, 5 * MIB, 21 * MIB + 5])(
+    'gives back %d bytes as they came',
+    async (size) => {
+      const key = newKey();
+      const bytes = randomBytes(size);
 
-    expect(await store.put(key, chunksOf(bytes))).toEqual({
-      sizeBytes: size,
-      sha256: sha256(bytes),
-    });
-    expect((await collect(store.read(key))).equals(bytes)).toBe(true);
-    const facts = await store.stat(key);
-    expect(facts?.sizeBytes).toBe(size);
-    expect(Math.abs(Date.now() - Number(facts?.modifiedAt))).toBeLessThan(60_000);
-  });
+      expect(await store.put(key, chunksOf(bytes))).toEqual({
+        sizeBytes: size,
+        sha256: sha256(bytes),
+      });
+      expect((await collect(store.read(key))).equals(bytes)).toBe(true);
+      const facts = await store.stat(key);
+      expect(facts?.sizeBytes).toBe(size);
+      expect(Math.abs(Date.now() - Number(facts?.modifiedAt))).toBeLessThan(60_000);
+    },
+  );
 
   it('reads exactly the asked range, whatever its length', async () => {
     const key = newKey();
@@ -186,25 +224,75 @@ describe.each(STORES)('object store: %s', (_name, open) => {
     );
   });
 
+  it('says what an object is, and brings nothing that is not what was expected', async () => {
+    const key = newKey();
+    const bytes = randomBytes(400_000);
+    const stored = await store.put(key, chunksOf(bytes), { sizeBytes: bytes.length });
+    expect(await store.checksum(key)).toEqual(stored);
+    await expect(store.checksum(newKey())).rejects.toEqual(failing('storage-object-missing'));
+
+    const path = join(folder, randomUUID());
+    await store.fetchToFile(key, path, undefined, stored);
+    expect((await readFile(path)).equals(bytes)).toBe(true);
+  });
+
+  it.each([999, 1001])(
+    'refuses a stream of 1000 bytes that was said to have %d',
+    async (sizeBytes) => {
+      const key = newKey();
+      await expect(store.put(key, chunksOf(randomBytes(1000)), { sizeBytes })).rejects.toEqual(
+        failing('storage-object-missing'),
+      );
+      expect(await store.stat(key)).toBeUndefined();
+    },
+  );
+
+  it('gives a large object a second name, and refuses a name that is taken by another', async () => {
+    const key = newKey();
+    const second = newKey();
+    const bytes = randomBytes(11 * MIB);
+    await store.put(key, chunksOf(bytes));
+    await store.link(key, second);
+    await store.link(key, second);
+    expect((await collect(store.read(second))).equals(bytes)).toBe(true);
+
+    const other = newKey();
+    await store.put(other, chunksOf(randomBytes(11 * MIB)));
+    await expect(store.link(other, second)).rejects.toEqual(failing('storage-object-exists'));
+    expect((await store.checksum(second)).sha256).toBe(sha256(bytes));
+  });
+
+  it('takes the same large bytes under the same key twice, and leaves no part of them behind', async () => {
+    const key = newKey();
+    const bytes = randomBytes(17 * MIB);
+    await store.put(key, chunksOf(bytes));
+    await store.put(key, chunksOf(bytes));
+    await expect(store.put(key, chunksOf(randomBytes(17 * MIB)))).rejects.toEqual(
+      failing('storage-object-exists'),
+    );
+    expect((await store.checksum(key)).sha256).toBe(sha256(bytes));
+    expect(await s3?.countUploads()).toBe(s3 && 0);
+  });
+
   it('shows nothing of a sink before commit, all of it after', async () => {
     const key = newKey();
     const bytes = randomBytes(900_000);
-    const sink = await store.openSink();
+    const sink = await store.openSink(key);
     for await (const chunk of chunksOf(bytes, 7_001)) await sink.write(chunk);
     expect(await store.stat(key)).toBeUndefined();
     expect(await keysOf(store, '')).not.toContain(key);
 
-    expect(await sink.commit(key)).toEqual({ sizeBytes: 900_000, sha256: sha256(bytes) });
+    expect(await sink.commit()).toEqual({ sizeBytes: 900_000, sha256: sha256(bytes) });
     await sink.abort();
     expect((await collect(store.read(key))).equals(bytes)).toBe(true);
   });
 
   it('may be given the same buffer again and again', async () => {
     const key = newKey();
-    const sink = await store.openSink();
+    const sink = await store.openSink(key);
     const buffer = Buffer.alloc(10_000);
     for (let i = 0; i < 100; i += 1) await sink.write(buffer.fill(i));
-    await sink.commit(key);
+    await sink.commit();
 
     const read = await collect(store.read(key));
     expect(Array.from({ length: 100 }, (_, i) => read[i * 10_000 + 5])).toEqual(
@@ -214,7 +302,7 @@ describe.each(STORES)('object store: %s', (_name, open) => {
 
   it('leaves nothing after an abort or a source that fails', async () => {
     const key = newKey();
-    const sink = await store.openSink();
+    const sink = await store.openSink(key);
     await sink.write(randomBytes(400_000));
     await sink.abort();
     await sink.abort();
@@ -293,7 +381,8 @@ describe.each(STORES)('object store: %s', (_name, open) => {
       await expect(aborted).rejects.toThrow(/abort/);
       await collect(store.read(key, { start: 0, end: 2_000_000 })).catch(() => undefined);
     }
-    expect(await countDescriptors()).toBe(before);
+    // Connections that wait to be used again may be fewer.
+    expect(await countDescriptors()).toBeLessThanOrEqual(before);
   });
 
   it('can be written to', async () => {
@@ -334,7 +423,7 @@ describe('local store', () => {
 
   it('removes unfinished files of dead writers and leaves those of live ones', async () => {
     const { root, store } = await openIn();
-    const sink = await store.openSink();
+    const sink = await store.openSink('videos/work/1/kept.bin');
     await sink.write(randomBytes(300_000));
     const [mine] = await readdir(join(root, '.incoming'));
     const host = mine?.split('-')[0] ?? '';
@@ -352,7 +441,7 @@ describe('local store', () => {
     expect(new Set(await readdir(join(root, '.incoming')))).toEqual(
       new Set([mine, 'ffffffff-1-1-aa.part']),
     );
-    await sink.commit('videos/work/1/kept.bin');
+    await sink.commit();
     expect(await store.stat('videos/work/1/kept.bin')).toMatchObject({ sizeBytes: 300_000 });
   });
 
@@ -434,7 +523,7 @@ describe('local store on a volume that may not be mounted', () => {
       await expect(collect(each.read('videos/a.bin'))).rejects.toEqual(away);
       await expect(keysOf(each, 'videos/')).rejects.toEqual(away);
       await expect(each.delete(['videos/a.bin'])).rejects.toEqual(away);
-      await expect(each.openSink()).rejects.toEqual(away);
+      await expect(each.openSink('videos/b.bin')).rejects.toEqual(away);
       await expect(each.put('videos/b.bin', chunksOf(Buffer.from('x')))).rejects.toEqual(away);
       await expect(each.checkWritable()).rejects.toEqual(away);
       await expect(each.sweepIncoming()).rejects.toEqual(away);

@@ -15,6 +15,8 @@ import { createLogger } from '../../src/observability/logger.ts';
 import { createLocalStore } from '../../src/storage/local-store.ts';
 import { createManifestFolder } from '../../src/storage/manifest-folder.ts';
 import type { ObjectStore } from '../../src/storage/object-store.ts';
+import type { S3Settings } from '../../src/storage/s3-clients.ts';
+import { createS3Store } from '../../src/storage/s3-store.ts';
 import { createAttemptLimiter } from '../../src/usecases/attempt-limiter.ts';
 import { createMediaLibrary } from '../../src/usecases/find-media.ts';
 import { createPasswords } from '../../src/usecases/passwords.ts';
@@ -34,6 +36,8 @@ export interface UploadServerOptions {
   readonly maxStreamsPerViewer?: number;
   readonly longestBodyMs?: number;
   readonly viewerStallMs?: number;
+  /** Media there instead of in the folder. */
+  readonly s3?: S3Settings;
   /** The process ends itself, as by SIGKILL, at this point. */
   readonly crashAt?: string | undefined;
 }
@@ -54,7 +58,10 @@ export async function startUploadServer(options: UploadServerOptions): Promise<U
     if (name === crashAt) process.kill(process.pid, 'SIGKILL');
   };
   const database = createDatabase(await openOrm({ databaseUrl, poolSize: 4 }));
-  const store = await createLocalStore({ root: join(folder, 'media'), crashPoint });
+  const store =
+    options.s3 === undefined
+      ? await createLocalStore({ root: join(folder, 'media'), crashPoint })
+      : createS3Store(options.s3);
   const manifests = createManifestFolder(join(folder, 'process'));
   const workflows = createFakeWorkflows();
   const logger = createLogger({ level: 'error', format: 'json', name: 'api' });

@@ -9,6 +9,7 @@ import {
   loadTemporalTarget,
   PROJECT_ROOT,
 } from '../../../src/config/env.ts';
+import { parseEnvFile } from '../../../src/config/env-file.mjs';
 import { SETTINGS } from '../../../src/config/settings.ts';
 import {
   readStackFile,
@@ -45,6 +46,81 @@ function faultsOf(load: () => unknown): readonly string[] {
   }
   return [];
 }
+
+describe('object storage', () => {
+  const BLOCK = `USE_SPACES=True
+SPACES_ACCESS_KEY=DO00EXAMPLE
+SPACES_SECRET_KEY=s3cr3t/with+signs=
+SPACES_BUCKET_NAME=holiday-videos
+SPACES_ENDPOINT_URL=https://nyc3.digitaloceanspaces.com  # Change region if needed
+
+MAX_VIDEO_PROCESSING_TASKS=2  # Adjust based on server capacity
+VIDEO_PROCESSING_TIMEOUT=600  # Maximum time in seconds for processing a video
+`;
+
+  it('is described by a block that is pasted into .env as it is', () => {
+    expect(loadConfig({ ...env, ...parseEnvFile(BLOCK) })).toMatchObject({
+      spaces: {
+        endpoint: 'https://nyc3.digitaloceanspaces.com',
+        region: 'us-east-1',
+        bucket: 'holiday-videos',
+        accessKey: 'DO00EXAMPLE',
+        secretKey: 's3cr3t/with+signs=',
+        forcePathStyle: false,
+        prefix: '',
+        checksums: 'when-required',
+      },
+      maxVideoProcessingTasks: 2,
+      videoProcessingTimeoutSeconds: 600,
+    });
+  });
+
+  it('is off by default, whatever else is set', () => {
+    expect(loadConfig(env).spaces).toBeUndefined();
+    expect(loadConfig({ ...env, SPACES_BUCKET_NAME: 'holiday-videos' }).spaces).toBeUndefined();
+  });
+
+  it.each([
+    ['http://127.0.0.1:9000', true],
+    ['http://[::1]:9000', true],
+    ['http://localhost:9000', true],
+    ['https://s3.example.org', false],
+  ])('puts the bucket into the path where %s has no names: %s', (endpoint, isForced) => {
+    const all = { ...env, ...parseEnvFile(BLOCK), SPACES_ENDPOINT_URL: endpoint };
+    expect(loadConfig(all).spaces?.forcePathStyle).toBe(isForced);
+    expect(loadConfig({ ...all, SPACES_FORCE_PATH_STYLE: 'true' }).spaces?.forcePathStyle).toBe(
+      true,
+    );
+  });
+
+  it.each([
+    ['media', 'media/'],
+    ['/media/videos/', 'media/videos/'],
+  ])('takes the prefix %s as %s', (SPACES_PREFIX, prefix) => {
+    const all = { ...env, ...parseEnvFile(BLOCK), SPACES_PREFIX };
+    expect(loadConfig(all).spaces?.prefix).toBe(prefix);
+  });
+
+  it('names everything that is missing or wrong, and no secret', () => {
+    expect(faultsOf(() => loadConfig({ ...env, USE_SPACES: 'true' }))).toEqual(
+      ['ACCESS_KEY', 'SECRET_KEY', 'BUCKET_NAME', 'ENDPOINT_URL'].map(
+        (name) => `SPACES_${name} is not set, and USE_SPACES needs it.`,
+      ),
+    );
+    const wrong = {
+      ...env,
+      ...parseEnvFile(BLOCK),
+      SPACES_SECRET_KEY: 'two words',
+      SPACES_BUCKET_NAME: 'your_bucket_name',
+      SPACES_ENDPOINT_URL: 'nyc3.digitaloceanspaces.com',
+      SPACES_PREFIX: '../up',
+    };
+    const faults = faultsOf(() => loadConfig(wrong));
+    expect(faults).toHaveLength(4);
+    expect(faults.join()).not.toContain('two words');
+    expect(faultsOf(() => loadStackConfig({ ...env, USE_SPACES: 'true' }))).toHaveLength(4);
+  });
+});
 
 describe('loadConfig', () => {
   it('fills in the defaults, with absolute paths below the data folder', () => {
