@@ -15,16 +15,17 @@ describe('faults of a run', () => {
   let pipeline: Pipeline;
   let clips: string;
   let short: string;
-  let middle: string;
+  let undivided: string;
   let long: string;
 
   beforeAll(async () => {
     clips = await mkdtemp(path.join(tmpdir(), 'steadyreel-clips-'));
     short = await makeClip(path.join(clips, 'short.mp4'), { seconds: 1 });
-    middle = await makeClip(path.join(clips, 'middle.ts'), {
-      widthPx: 1280,
-      heightPx: 720,
-      seconds: 10,
+    // One group of pictures, so that there is one piece.
+    undivided = await makeClip(path.join(clips, 'undivided.mp4'), {
+      widthPx: 1920,
+      heightPx: 1080,
+      seconds: 2,
     });
     long = await makeClip(path.join(clips, 'long.mp4'), {
       widthPx: 1920,
@@ -83,8 +84,8 @@ describe('faults of a run', () => {
   );
 
   it('rule 13: more time that an operator gives to a running piece counts', async () => {
-    await start({ settings: { timeoutSeconds: 2, preset: 'slow' } });
-    const id = await pipeline.submit(middle);
+    await start({ settings: { timeoutSeconds: 2, preset: 'slower' } });
+    const id = await pipeline.submit(undivided);
     await pipeline.until(
       'an encode is running',
       async () => (await findProcesses(`${pipeline.folder}/work`, 'libx264')).length > 0,
