@@ -23,8 +23,8 @@ export interface AttemptProgress {
   start(): void;
   /** The step is done. */
   finish(): Promise<void>;
-  /** Idempotent. */
-  stop(): void;
+  /** Resolves when nothing more will be written. Idempotent. */
+  stop(): Promise<void>;
 }
 
 const WRITE_EVERY_MS = 2_500;
@@ -70,6 +70,9 @@ export function trackProgress(
       fraction = 1;
       await write();
     },
-    stop: () => clearInterval(timer),
+    async stop() {
+      clearInterval(timer);
+      await writing;
+    },
   };
 }

@@ -155,7 +155,6 @@ async function encode(deps: ActivityDeps, attempt: HeavyWork, work: ChunkEncode)
         frameRate: plan.frameRate,
         gopFrames: plan.gopFrames,
         isLast: chunk.endFrame === plan.frames,
-        totalFrames: plan.frames,
         widthPx: output.widthPx,
         heightPx: output.heightPx,
       },

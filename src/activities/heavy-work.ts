@@ -98,6 +98,7 @@ export async function doHeavyWork<T>(
     log.info({ elapsedMs: Date.now() - startedAt }, 'step ended');
     return result;
   } catch (error) {
+    await progress.stop();
     const failure = context.cancellationSignal.aborted
       ? await endCancelled(deps, run, spec)
       : await endFailed(deps, run, spec, error);
@@ -112,7 +113,7 @@ export async function doHeavyWork<T>(
     throw failure;
   } finally {
     clearInterval(heart);
-    progress.stop();
+    await progress.stop();
   }
 }
 

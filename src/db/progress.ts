@@ -20,6 +20,10 @@ export const SIGN_OF_WORK = `worked_seconds = worked_seconds + case
 const shownPercent = (done: string): string =>
   `greatest(progress_percent, least(99.9, round((${done})::numeric, 1)::float8))`;
 
+/** Percent by which what is done may shrink without the speed being learned anew. */
+const LOST_PERCENT = 1;
+const IS_NEW_BEGINNING = `(? and (start_percent is null or steps.done < done_percent - ${LOST_PERCENT}))`;
+
 /** A step and how it stands. */
 export interface KnownStep extends StepWeight {
   /** Left out: as it was. */
@@ -28,7 +32,8 @@ export interface KnownStep extends StepWeight {
 
 /**
  * Enters what the steps of a run weigh and which are done; may be repeated. A step that is not named weighs nothing any more.
- * @param begin  the encode begins here: what is done by now was not made at this run's speed. Only the first time counts.
+ * @param begin  the encode begins here: what is done by now was not made at this run's speed. Only the first time counts, and a
+ *   time when much of what was done no longer is: the plan has changed, or pieces are lost.
  */
 export async function enterSteps(
   tx: EntityManager,
@@ -61,8 +66,8 @@ export async function enterSteps(
   );
   await tx.execute(
     `update video_runs set done_percent = steps.done, progress_percent = ${shownPercent('steps.done')},
-       worked_seconds = case when ? and start_percent is null then 0 else worked_seconds end,
-       start_percent = case when ? then coalesce(start_percent, steps.done) else start_percent end
+       worked_seconds = case when ${IS_NEW_BEGINNING} then 0 else worked_seconds end,
+       start_percent = case when ${IS_NEW_BEGINNING} then steps.done else start_percent end
       from (select coalesce(sum(weight * fraction), 0) as done from piece_attempts where video_run_id = ?) as steps
      where video_runs.id = ?`,
     [begin, begin, videoRunId, videoRunId],

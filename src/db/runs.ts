@@ -188,7 +188,7 @@ export async function adoptRun(tx: EntityManager, run: Run, identity: RunIdentit
   );
 }
 
-/** Keeps what the probe found and what will be done; the plan of a run never changes after. */
+/** Keeps what the probe found and what will be done. A published version goes on telling its own length and size. */
 export async function savePlan(
   tx: EntityManager,
   run: Run,
@@ -198,15 +198,19 @@ export async function savePlan(
   await tx.nativeUpdate(VideoRun, { id: run.id }, { mediaInfo, plan });
   await tx.nativeUpdate(
     Video,
-    { id: run.videoId },
-    {
-      durationSeconds: plan.durationSeconds,
-      widthPx: plan.video.widthPx,
-      heightPx: plan.video.heightPx,
-      frameRate: Number((plan.frameRate.num / plan.frameRate.den).toFixed(3)),
-      updatedAt: new Date(),
-    },
+    { id: run.videoId, version: null },
+    { ...shownFacts(plan), updatedAt: new Date() },
   );
+}
+
+/** What a video tells of its picture. */
+function shownFacts({ durationSeconds, video, frameRate }: EncodingPlan) {
+  return {
+    durationSeconds,
+    widthPx: video.widthPx,
+    heightPx: video.heightPx,
+    frameRate: Number((frameRate.num / frameRate.den).toFixed(3)),
+  };
 }
 
 /** A step has begun on a queue slot. A video with nothing published is `processing` from its first heavy step on. */
@@ -306,6 +310,7 @@ export async function publishRun(tx: EntityManager, run: Run, plan: EncodingPlan
     Video,
     { id: run.videoId },
     {
+      ...shownFacts(plan),
       status: 'completed',
       version: run.version,
       profile: run.settings.profile,

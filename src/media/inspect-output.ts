@@ -26,7 +26,7 @@ export interface OutputInspection {
   readonly audioStreams: readonly { readonly codec: string; readonly durationSeconds: number }[];
   readonly otherStreams: number;
   /** Of the first video stream, in seconds, in the order they are shown. */
-  readonly frameTimes: readonly number[];
+  readonly frameTimes: Float64Array;
   /** Positions in `frameTimes`. */
   readonly keyFrames: readonly number[];
 }
@@ -43,14 +43,12 @@ export interface InspectedVideo {
 /** Reads the headers of a file of ours and every packet in one pass; nothing is decoded. @throws `output-check-failed` */
 export async function inspectOutput(file: string, tools: InspectTools): Promise<OutputInspection> {
   const { size } = await stat(file);
-  const { streams, frames, durationSeconds } = await readSections(file, tools);
+  const { streams, packets, durationSeconds } = await readSections(file, tools);
   const ofType = (type: string) => streams.filter((stream) => stream.get('codec_type') === type);
   const pictures = ofType('video');
   const sounds = ofType('audio');
-  const first = pictures[0]?.get('index');
-  const shown = frames
-    .filter((frame) => frame.stream === first)
-    .toSorted((a, b) => a.seconds - b.seconds);
+  const first = packets.get(pictures[0]?.get('index') ?? '');
+  const frameTimes = Float64Array.from(first?.times ?? []).toSorted();
   return {
     sizeBytes: size,
     durationSeconds,
@@ -67,21 +65,30 @@ export async function inspectOutput(file: string, tools: InspectTools): Promise<
       durationSeconds: Number(stream.get('duration') ?? 0),
     })),
     otherStreams: streams.length - pictures.length - sounds.length,
-    frameTimes: shown.map(({ seconds }) => seconds),
-    keyFrames: shown.flatMap(({ isKey }, position) => (isKey ? [position] : [])),
+    frameTimes,
+    keyFrames: findPositions(first?.keyTimes ?? [], frameTimes),
   };
 }
 
-interface Packet {
-  readonly stream: string;
-  readonly seconds: number;
-  readonly isKey: boolean;
+/** Where some of the sorted times stand among all of them. */
+function findPositions(some: readonly number[], sorted: Float64Array): readonly number[] {
+  let position = 0;
+  return Array.from(Float64Array.from(some).toSorted(), (time) => {
+    while ((sorted[position] ?? time) < time) position += 1;
+    return position;
+  });
+}
+
+/** Plain numbers, in the order of the file: six hours have millions. */
+interface Packets {
+  readonly times: number[];
+  readonly keyTimes: number[];
 }
 
 interface Sections {
   readonly streams: readonly ReadonlyMap<string, string>[];
-  /** Of all streams, in the order of the file. */
-  readonly frames: readonly Packet[];
+  /** What is shown of each stream, by its index. */
+  readonly packets: ReadonlyMap<string, Packets>;
   readonly durationSeconds: number;
 }
 
@@ -92,7 +99,7 @@ const ENTRIES =
 /** One line for each packet, then for each stream, then for the file: `kind|name=value|name=value`. */
 async function readSections(file: string, tools: InspectTools): Promise<Sections> {
   const streams: ReadonlyMap<string, string>[] = [];
-  const frames: Packet[] = [];
+  const packets = new Map<string, Packets>();
   let durationSeconds = 0;
   const takeLine = (line: string): void => {
     const [kind, ...pairs] = line.split('|');
@@ -103,7 +110,11 @@ async function readSections(file: string, tools: InspectTools): Promise<Sections
     const seconds = Number.parseFloat(fields.get('pts_time') ?? '');
     const flags = fields.get('flags') ?? '';
     if (!Number.isFinite(seconds) || flags.includes('D')) return;
-    frames.push({ stream: fields.get('stream_index') ?? '', seconds, isKey: flags.includes('K') });
+    const stream = fields.get('stream_index') ?? '';
+    const known = packets.get(stream) ?? { times: [], keyTimes: [] };
+    packets.set(stream, known);
+    known.times.push(seconds);
+    if (flags.includes('K')) known.keyTimes.push(seconds);
   };
   await probe(
     file,
@@ -111,7 +122,7 @@ async function readSections(file: string, tools: InspectTools): Promise<Sections
     tools,
     takeLine,
   );
-  return { streams, frames, durationSeconds };
+  return { streams, packets, durationSeconds };
 }
 
 async function probe(

@@ -39,10 +39,8 @@ export interface ExpectedChunk {
   readonly frames: number;
   readonly frameRate: FrameRate;
   readonly gopFrames: number;
-  /** Only the last piece may be short: a source's length is known to a frame or two. */
+  /** Only the last piece may be short, and only a little: a source's length is known to a frame or two. */
   readonly isLast: boolean;
-  /** Planned for the whole video. */
-  readonly totalFrames: number;
   readonly widthPx: number;
   readonly heightPx: number;
 }
@@ -87,10 +85,13 @@ export async function verifyChunk(
   });
 }
 
+/** More than rounding explains is looked into, whatever the length of the video. */
+const LAST_PIECE_SHORT_SECONDS = 0.5;
+
 function refuseFrames(frames: number, expected: ExpectedChunk): void {
   const missing = expected.frames - frames;
   const rate = framesPerSecond(expected.frameRate);
-  const allowed = Math.ceil(allowedMissingSeconds(expected.totalFrames / rate) * rate);
+  const allowed = Math.ceil(LAST_PIECE_SHORT_SECONDS * rate);
   if (expected.isLast && frames > 0 && missing > 0 && missing <= allowed) return;
   throw new AppError('chunk-frames-wrong', {
     detail: 'The piece has another number of frames than planned.',

@@ -95,16 +95,17 @@ export class Run {
     this.#enter('compress');
     for (let round = 1; ; round += 1) {
       const missing = await database.listMissingChunks({ videoId: this.#videoId });
-      const tasks = missing.chunks.map(
+      const chunks = missing.chunks.map(
         (chunk) => () => this.#compressChunk(chunk, durationSeconds),
       );
-      if (missing.audio) tasks.unshift(() => this.#compressAudio(durationSeconds));
-      if (tasks.length === 0) return;
+      const sound = missing.audio ? [() => this.#compressAudio(durationSeconds)] : [];
+      if (chunks.length + sound.length === 0) return;
       if (round > MOST_ROUNDS)
         throw toRunFailure(new Error('finished pieces disappeared again and again'));
       try {
-        if (missing.indexedCopy) await this.#indexSource(durationSeconds);
-        await runAll(tasks, MOST_OUTSTANDING_PIECES);
+        const first = missing.indexedCopy ? [() => this.#indexSource(durationSeconds)] : chunks;
+        await runAll([...sound, ...first], MOST_OUTSTANDING_PIECES);
+        if (missing.indexedCopy) await runAll(chunks, MOST_OUTSTANDING_PIECES);
       } catch (error) {
         if (!isOneOf(error, 'plan-changed')) throw error;
         this.#note(reportFailure(error).detail);

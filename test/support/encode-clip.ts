@@ -147,7 +147,6 @@ async function checkPieces(
       frameRate: job.frameRate,
       gopFrames,
       isLast: endFrame === job.frames,
-      totalFrames: job.frames,
       widthPx,
       heightPx,
     };
