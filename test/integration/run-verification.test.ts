@@ -169,7 +169,9 @@ describe('verification before publishing', () => {
 
   /** Its smallest rendition, which is entered last. */
   async function findFirstChunk() {
-    const rows = await pipeline.db.sql(`select object_key from pieces where name = 'chunk/0/240p'`);
+    const rows = await pipeline.db.sql(
+      `select object_key from pieces where name = 'chunk/0/240p' and video_id = (select max(id) from videos)`,
+    );
     return rows[0];
   }
 });
