@@ -56,6 +56,11 @@ export interface FailureReport extends VideoRef {
   readonly diagnostics: { readonly [key: string]: JsonValue };
 }
 
+/** What the owner is to know of a video that was made all the same. */
+export interface WarningReport extends VideoRef {
+  readonly warning: { readonly code: string; readonly detail: string };
+}
+
 /** Objects that no row names any more. */
 export interface Orphans {
   readonly keys: readonly string[];
@@ -71,6 +76,7 @@ export interface OrchestrationActivities {
   claimVideo(input: ProcessVideoInput): Promise<Claim>;
   listMissingChunks(input: VideoRef): Promise<MissingPieces>;
   listMissingRenditions(input: VideoRef): Promise<{ readonly qualities: readonly Quality[] }>;
+  warnRun(input: WarningReport): Promise<{ readonly code: string }>;
   publish(input: VideoRef): Promise<Publication>;
   markFailed(input: FailureReport): Promise<Orphans>;
   markCancelled(input: VideoRef): Promise<Orphans>;

@@ -6,8 +6,8 @@ import { AppError } from '../domain/errors.ts';
  *
  * An encoder starts when what runs and its own estimate fit the budget; one that would never fit runs alone with one thread.
  * Whoever is turned away asks again, so nothing is queued here but the order of arrival: for a while smaller pieces may overtake,
- * then only those may start that leave the room which the first in the line needs. Chunks alone are asked; every other step of a
- * tool stays under 70 MB.
+ * then only those may start that leave the room which the first in the line needs. Asked are chunks and posters out of people's own
+ * files; every other step of a tool stays under 70 MB.
  */
 export interface EncoderAdmission {
   /**
@@ -20,7 +20,7 @@ export interface EncoderAdmission {
 }
 
 export interface EncoderRequest {
-  /** Who waits: the pieces of one run have one place in the line. */
+  /** Who waits: the pieces of one run have one place in the line. A poster, of no run, has the negative id of its wish. */
   readonly runId: number;
   /** Of each encoder while several share the cores. */
   readonly sharedThreads: number;

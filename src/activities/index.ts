@@ -15,6 +15,7 @@ import { listMissingChunks, listMissingRenditions } from './list-missing.ts';
 import { makePicture } from './make-picture.ts';
 import { makeStoryboard } from './make-storyboard.ts';
 import { makeThumbnails } from './make-thumbnails.ts';
+import { warnRun } from './picture-faults.ts';
 import { dropPictures, listPictures, startPendingPictures } from './picture-wishes.ts';
 import { probe } from './probe.ts';
 import { publish } from './publish.ts';
@@ -42,6 +43,7 @@ export function createActivities(deps: ActivityDeps): Activities {
       claimVideo: short((input) => claimVideo(deps, input)),
       listMissingChunks: short((input) => listMissingChunks(deps, input)),
       listMissingRenditions: short((input) => listMissingRenditions(deps, input)),
+      warnRun: short((input) => warnRun(deps, input)),
       publish: short((input) => publish(deps, input)),
       markFailed: (input) => markFailed(deps, input),
       markCancelled: (input) => markCancelled(deps, input),

@@ -12,7 +12,12 @@ import type { VideoId } from '../domain/ids.ts';
 import { addedThumbnailKey, posterKey } from '../domain/object-keys.ts';
 import { isPosterFormat } from '../domain/pictures.ts';
 import { pictureSource } from '../domain/recipe.ts';
-import { makeOwnPoster, PICTURE_BUDGET_MS, PICTURE_DATA_BYTES } from '../media/posters.ts';
+import {
+  makeOwnPoster,
+  OWN_POSTER_MEMORY_MB,
+  PICTURE_BUDGET_MS,
+  PICTURE_DATA_BYTES,
+} from '../media/posters.ts';
 import { extractThumbnail } from '../media/thumbnails.ts';
 import type { PictureOutcome, PictureTask } from './contracts.ts';
 import type { ActivityDeps } from './deps.ts';
@@ -72,9 +77,11 @@ async function takeFrame(
     if (video.version !== version) return 'moved';
     if (!(await fulfilWish(tx, wish.id))) return 'gone';
     const facts = { ...stored, objectKey: key };
-    if (kind === 'poster') await savePoster(tx, videoId, { version, second: atSeconds }, facts);
-    else await addThumbnail(tx, videoId, version, { ...facts, timestampSeconds: atSeconds });
-    return 'made';
+    const isEntered =
+      kind === 'poster'
+        ? await savePoster(tx, videoId, { version, second: atSeconds }, facts)
+        : await addThumbnail(tx, videoId, version, { ...facts, timestampSeconds: atSeconds });
+    return isEntered ? 'made' : 'gone';
   });
 }
 
@@ -92,7 +99,24 @@ async function findSource(deps: ActivityDeps, videoId: VideoId): Promise<Source>
   });
 }
 
-async function makePoster(
+/** With room for its memory, as an encoder. */
+async function makePoster(deps: ActivityDeps, attempt: PictureWork): Promise<PictureOutcome> {
+  const room = deps.encoders.admit({
+    // Runs have theirs from 1 on.
+    runId: -attempt.wish.id,
+    sharedThreads: 1,
+    hasSiblings: false,
+    lowMemory: true,
+    estimateMb: () => OWN_POSTER_MEMORY_MB,
+  });
+  try {
+    return await decodePoster(deps, attempt);
+  } finally {
+    room.release();
+  }
+}
+
+async function decodePoster(
   deps: ActivityDeps,
   { wish, folder, signal, runFfmpeg }: PictureWork,
 ): Promise<PictureOutcome> {

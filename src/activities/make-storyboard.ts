@@ -2,6 +2,7 @@ import { saveStoryboard } from '../db/pictures.ts';
 import type { FinishedPiece } from '../db/pieces.ts';
 import { AppError } from '../domain/errors.ts';
 import { sheetKey } from '../domain/object-keys.ts';
+import { PICTURE_WARNINGS } from '../domain/pictures.ts';
 import { renditionPiece, storyboardPieces, storyboardSource } from '../domain/recipe.ts';
 import { planStoryboard, type StoryboardLayout } from '../domain/storyboard.ts';
 import { makeSheets } from '../media/storyboard.ts';
@@ -36,10 +37,7 @@ export function makeStoryboard(
       );
       return { tiles: layout.tiles };
     } catch (error) {
-      await warnOfPictures(deps, attempt, error, {
-        code: 'storyboard-failed',
-        detail: 'The small pictures for seeking could not be made.',
-      });
+      await warnOfPictures(deps, attempt, error, PICTURE_WARNINGS.storyboard);
       return { tiles: 0 };
     }
   });

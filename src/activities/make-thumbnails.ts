@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import path from 'node:path';
 import { listStreams, saveThumbnails, type ThumbnailFacts } from '../db/outputs.ts';
 import { listKeptTimes } from '../db/pictures.ts';
@@ -5,7 +6,8 @@ import type { FinishedPiece } from '../db/pieces.ts';
 import type { EncodingPlan } from '../domain/encoding-plan.ts';
 import { AppError } from '../domain/errors.ts';
 import type { VideoId } from '../domain/ids.ts';
-import { thumbnailKey } from '../domain/object-keys.ts';
+import { addedThumbnailKey, thumbnailKey } from '../domain/object-keys.ts';
+import { PICTURE_WARNINGS } from '../domain/pictures.ts';
 import { pictureSource, thumbnailPiece } from '../domain/recipe.ts';
 import { isSameTime } from '../domain/thumbnail-times.ts';
 import { extractThumbnail } from '../media/thumbnails.ts';
@@ -19,7 +21,8 @@ import { warnOfPictures } from './picture-faults.ts';
 /**
  * Takes the thumbnails out of a finished rendition; the middle one is the default.
  *
- * A fault of the pictures becomes a warning: they never fail a video. Faults of the platform are waited out as everywhere.
+ * A fault of the pictures becomes a warning: they never fail a video. The encoder is tried again first; faults of the platform are
+ * waited out as everywhere.
  * @throws `piece-missing` when the rendition is not there
  */
 export function makeThumbnails(
@@ -43,10 +46,7 @@ export function makeThumbnails(
       );
       return { count: thumbnails.length };
     } catch (error) {
-      await warnOfPictures(deps, attempt, error, {
-        code: 'pictures-failed',
-        detail: 'The thumbnails could not be made.',
-      });
+      await warnOfPictures(deps, attempt, error, PICTURE_WARNINGS.thumbnails);
       return { count: 0 };
     }
   });
@@ -115,6 +115,11 @@ async function makeOne(
     timestampSeconds,
     outputPath: path.join(attempt.folder, `${index}.jpg`),
   });
-  const key = thumbnailKey(attempt.video.id, attempt.run.version, index);
+  const { video, run } = attempt;
+  // What people keep may change between two attempts, so that another time has this index.
+  const key =
+    index < plan.thumbnailTimes.length
+      ? thumbnailKey(video.id, run.version, index)
+      : addedThumbnailKey(video.id, run.version, randomUUID());
   return keepPiece(deps, attempt, { piece, path: picture.path, facts: {}, key });
 }

@@ -1,5 +1,6 @@
 import { Context } from '@temporalio/activity';
-import { findVideosWithWishes, listPendingWishes, type Wish } from '../db/picture-wishes.ts';
+import { listPendingWishes, type Wish } from '../db/picture-wishes.ts';
+import { findVideosWithWishes } from '../db/reconcile.ts';
 import { findVideo } from '../db/videos.ts';
 import type { PictureTasks, VideoRef } from './contracts.ts';
 import type { ActivityDeps } from './deps.ts';

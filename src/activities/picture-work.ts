@@ -1,12 +1,13 @@
 import { Context } from '@temporalio/activity';
 import { endWish, failWish, startWish, type Wish, type WishFailure } from '../db/picture-wishes.ts';
-import { withoutOwner } from '../db/pieces.ts';
+import { type AttemptEnd, withoutOwner } from '../db/pieces.ts';
 import { AppError, ERRORS } from '../domain/errors.ts';
 import { TRANSFER_MARGIN_SECONDS } from '../domain/tool-time.ts';
 import type { FfmpegCommand } from '../media/ffmpeg-command.ts';
 import type { FfmpegRunOptions } from '../media/ffmpeg.ts';
 import type { PictureOutcome } from './contracts.ts';
 import type { ActivityDeps } from './deps.ts';
+import { ASK_AGAIN_MS } from './encoder-admission.ts';
 import { toApplicationFailure } from './to-application-failure.ts';
 
 /** One attempt at a picture that somebody has asked for, outside of any run. */
@@ -47,12 +48,12 @@ export async function doPictureWork(
       const outcome = await deps.scratch.withScratch((folder) =>
         work(createAttempt(deps, wish, folder)),
       );
-      await deps.database.run((em) => endWish(em, wishId));
+      await deps.database.run((em) => endWish(em, wishId, 'planned'));
       return outcome;
     } catch (error) {
-      await deps.database.run((em) => endWish(em, wishId)).catch(() => undefined);
-      if (context.cancellationSignal.aborted) throw error;
-      return await settleFault(deps, wish, error);
+      if (!context.cancellationSignal.aborted) return await settleFault(deps, wish, error);
+      await deps.database.run((em) => endWish(em, wishId, 'planned')).catch(() => undefined);
+      throw error;
     }
   } catch (error) {
     // The SDK knows what a cancellation means, so its own error goes on.
@@ -91,19 +92,28 @@ async function settleFault(
 ): Promise<PictureOutcome> {
   const known =
     error instanceof AppError ? error : new AppError('internal-error', {}, { cause: error });
-  const { fault } = ERRORS[known.code];
+  const end = chooseEnd(known);
+  const counts = await deps.database.run((em) => endWish(em, wish.id, end)).catch(() => undefined);
+  if (end === 'waited') throw toApplicationFailure(known, { nextRetryDelayMs: ASK_AGAIN_MS });
   deps.logger.warn({ videoId: wish.videoId, wish: wish.kind, err: error }, 'a picture failed');
-  if (fault === 'platform' && !isOutOfPatience(deps, wish))
+  if (end === 'platform-fault' && !isOutOfPatience(deps, counts?.platformFaultSince))
     throw toApplicationFailure(known, { nonRetryable: false, nextRetryDelayMs: PLATFORM_RETRY_MS });
-  const { attempt } = Context.current().info;
-  if (fault === 'encoder' && known.code !== 'worker-lost' && attempt < MOST_ENCODER_FAULTS)
+  if (end === 'encoder-fault' && (counts?.encoderFaults ?? 0) < MOST_ENCODER_FAULTS)
     throw toApplicationFailure(known, { nonRetryable: false });
   await giveUp(deps, wish.id, { code: known.code, detail: known.message });
   return { outcome: 'failed', code: known.code };
 }
 
-function isOutOfPatience(deps: ActivityDeps, wish: Wish): boolean {
-  const waitedSeconds = (Date.now() - wish.createdAt.getTime()) / 1000;
+function chooseEnd({ code }: AppError): Exclude<AttemptEnd, 'killed'> {
+  if (code === 'waiting-for-memory') return 'waited';
+  if (code === 'worker-lost') return 'planned';
+  const { fault } = ERRORS[code];
+  if (fault === 'encoder') return 'encoder-fault';
+  return fault === 'platform' ? 'platform-fault' : 'planned';
+}
+
+function isOutOfPatience(deps: ActivityDeps, since: Date | null | undefined): boolean {
+  const waitedSeconds = since ? (Date.now() - since.getTime()) / 1000 : 0;
   return waitedSeconds > deps.settings.platformFaultPatienceSeconds;
 }
 

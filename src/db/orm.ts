@@ -16,6 +16,7 @@ import { InitialMigration } from './migrations/0001-initial.ts';
 import { FragmentsMigration } from './migrations/0002-fragments.ts';
 import { PicturesMigration } from './migrations/0003-pictures.ts';
 import { PaceMigration } from './migrations/0004-pace.ts';
+import { WishCountsMigration } from './migrations/0005-wish-counts.ts';
 
 const ENTITIES = [
   User,
@@ -77,6 +78,7 @@ export async function openOrm({
           { name: '0002-fragments', class: FragmentsMigration },
           { name: '0003-pictures', class: PicturesMigration },
           { name: '0004-pace', class: PaceMigration },
+          { name: '0005-wish-counts', class: WishCountsMigration },
         ],
         snapshot: false,
         silent: true,

@@ -1,9 +1,9 @@
 import type { Failure } from '../domain/failure.ts';
 import type { VideoId } from '../domain/ids.ts';
 import type { WishKind } from '../domain/pictures.ts';
-import type { Priority } from '../domain/video.ts';
 import { PictureWish } from './entities/picture.ts';
 import type { EntityManager } from './orm.ts';
+import type { AttemptEnd } from './pieces.ts';
 
 /**
  * Pictures that people have asked for.
@@ -34,7 +34,8 @@ export async function addWish(
 ): Promise<void> {
   await tx.execute(
     `insert into picture_wishes (video_id, kind, at_seconds) values (?, ?, ?)
-       on conflict (video_id, kind, at_seconds) do update set failure = null, unended_starts = 0, created_at = now()
+       on conflict (video_id, kind, at_seconds) do update
+         set failure = null, unended_starts = 0, encoder_faults = 0, platform_fault_since = null, created_at = now()
        where picture_wishes.failure is not null`,
     [videoId, kind, atSeconds],
     'run',
@@ -128,9 +129,35 @@ export async function startWish(em: EntityManager, id: number): Promise<Wish | u
   return rows.length === 0 ? undefined : findWish(em, id);
 }
 
-/** The start came to an end of its own. */
-export async function endWish(em: EntityManager, id: number): Promise<void> {
-  await em.execute(`update picture_wishes set unended_starts = 0 where id = ?`, [id], 'run');
+export interface WishCounts {
+  readonly encoderFaults: number;
+  readonly platformFaultSince: Date | null;
+}
+
+/** Counts the end of a start as `countEnd` does for the pieces of runs. @returns undefined when the wish is gone */
+export async function endWish(
+  em: EntityManager,
+  id: number,
+  end: Exclude<AttemptEnd, 'killed'>,
+): Promise<WishCounts | undefined> {
+  const rows = await em.execute<
+    { encoder_faults: number; platform_fault_since: Date | string | null }[]
+  >(
+    `update picture_wishes set
+        unended_starts = case when ? then greatest(unended_starts - 1, 0) else 0 end,
+        encoder_faults = encoder_faults + case when ? then 1 else 0 end,
+        platform_fault_since = case when ? then coalesce(platform_fault_since, now()) end
+      where id = ?
+     returning encoder_faults, platform_fault_since`,
+    [end === 'waited', end === 'encoder-fault', end === 'platform-fault', id],
+  );
+  const row = rows[0];
+  if (row === undefined) return undefined;
+  const since = row.platform_fault_since;
+  return {
+    encoderFaults: row.encoder_faults,
+    platformFaultSince: since === null ? null : new Date(since),
+  };
 }
 
 /** @returns false when the wish has gone meanwhile: taken back, replaced, or made by another attempt */
@@ -147,38 +174,6 @@ export async function failWish(
   const wish = await findWish(tx, id);
   await tx.nativeUpdate(PictureWish, { id }, { failure, uploadKey: null });
   return wish?.uploadKey ? [wish.uploadKey] : [];
-}
-
-/** A video that waits for pictures, with what a start needs to know of it. */
-export interface WaitingForPictures {
-  readonly id: VideoId;
-  readonly ownerId: number;
-  readonly title: string;
-  readonly priority: Priority;
-}
-
-/** Videos with wishes that nobody seems to work on. @param olderThanSeconds leaves out those being started right now */
-export async function findVideosWithWishes(
-  em: EntityManager,
-  olderThanSeconds: number,
-  limit: number,
-): Promise<readonly WaitingForPictures[]> {
-  const rows = await em.execute<
-    { id: number; owner_id: number; title: string; priority: Priority }[]
-  >(
-    `select id, owner_id, title, priority from videos
-      where deleted_at is null and id in (
-        select video_id from picture_wishes
-         where failure is null and created_at < now() - make_interval(secs => ?))
-      order by id limit ?`,
-    [olderThanSeconds, limit],
-  );
-  return rows.map((row) => ({
-    id: row.id as VideoId,
-    ownerId: row.owner_id,
-    title: row.title,
-    priority: row.priority,
-  }));
 }
 
 function toWish(row: PictureWish): Wish {

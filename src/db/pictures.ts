@@ -46,20 +46,20 @@ export async function saveStoryboard(
   );
 }
 
-/** Enters a poster at a second; the video's lock keeps others from entering the same. */
+/** Enters a poster at a second; needs the video's lock. @returns false when there is one already */
 export async function savePoster(
   tx: EntityManager,
   videoId: VideoId,
   place: { readonly version: number; readonly second: number },
-  facts: PictureFacts,
-): Promise<void> {
-  await tx.insert(Picture, {
-    ...pickFacts(facts),
-    videoId,
-    version: place.version,
-    kind: 'poster',
-    position: place.second,
-  });
+  { objectKey, sizeBytes, sha256 }: PictureFacts,
+): Promise<boolean> {
+  const rows = await tx.execute<{ id: number }[]>(
+    `insert into pictures (video_id, version, kind, position, object_key, size_bytes, sha256)
+     values (?, ?, 'poster', ?, ?, ?, ?) on conflict (video_id, version, kind, position) do nothing
+     returning id`,
+    [videoId, place.version, place.second, objectKey, sizeBytes, sha256],
+  );
+  return rows.length > 0;
 }
 
 /** A picture of the published version, or of an older one that is not cleared away yet. */

@@ -2,12 +2,19 @@ import type { VideoId } from '../domain/ids.ts';
 import type { Priority } from '../domain/video.ts';
 import type { EntityManager } from './orm.ts';
 
-/** What reconcile looks for. Every answer is only a hint: whoever acts checks again in the statement that acts. */
-export interface WaitingVideo {
+/**
+ * What reconcile looks for. Every answer is only a hint: whoever acts checks again in the statement that acts.
+ *
+ * Of a video that waits: what a start needs to know of it.
+ */
+interface StartableVideo {
   readonly id: VideoId;
   readonly ownerId: number;
   readonly title: string;
   readonly priority: Priority;
+}
+
+export interface WaitingVideo extends StartableVideo {
   /** How many of its runs have disappeared from the workflow server. */
   readonly lostRuns: number;
 }
@@ -18,9 +25,7 @@ export async function findWaitingVideos(
   olderThanSeconds: number,
   limit: number,
 ): Promise<readonly WaitingVideo[]> {
-  const rows = await em.execute<
-    { id: number; owner_id: number; title: string; priority: Priority; lost_runs: number }[]
-  >(
+  const rows = await em.execute<(StartableRow & { lost_runs: number })[]>(
     `select id, owner_id, title, priority,
         (select count(*)::int from video_runs where video_id = videos.id and state = 'lost') as lost_runs
        from videos
@@ -29,13 +34,35 @@ export async function findWaitingVideos(
       order by created_at limit ?`,
     [olderThanSeconds, limit],
   );
-  return rows.map((row) => ({
-    id: row.id as VideoId,
-    ownerId: row.owner_id,
-    title: row.title,
-    priority: row.priority,
-    lostRuns: row.lost_runs,
-  }));
+  return rows.map((row) => ({ ...toStartable(row), lostRuns: row.lost_runs }));
+}
+
+/** Videos with wishes that nobody seems to work on. @param olderThanSeconds leaves out those being started right now */
+export async function findVideosWithWishes(
+  em: EntityManager,
+  olderThanSeconds: number,
+  limit: number,
+): Promise<readonly StartableVideo[]> {
+  const rows = await em.execute<StartableRow[]>(
+    `select id, owner_id, title, priority from videos
+      where deleted_at is null and id in (
+        select video_id from picture_wishes
+         where failure is null and created_at < now() - make_interval(secs => ?))
+      order by id limit ?`,
+    [olderThanSeconds, limit],
+  );
+  return rows.map(toStartable);
+}
+
+interface StartableRow {
+  id: number;
+  owner_id: number;
+  title: string;
+  priority: Priority;
+}
+
+function toStartable({ id, owner_id: ownerId, title, priority }: StartableRow): StartableVideo {
+  return { id: id as VideoId, ownerId, title, priority };
 }
 
 export interface OldRun {

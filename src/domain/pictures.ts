@@ -8,6 +8,15 @@ export type PictureKind = (typeof PICTURE_KINDS)[number];
 export const WISH_KINDS = ['thumbnail', 'poster', 'own-poster'] as const;
 export type WishKind = (typeof WISH_KINDS)[number];
 
+/** What is told of a video that was published without the pictures that belong to every version. */
+export const PICTURE_WARNINGS = {
+  thumbnails: { code: 'pictures-failed', detail: 'The thumbnails could not be made.' },
+  storyboard: {
+    code: 'storyboard-failed',
+    detail: 'The small pictures for seeking could not be made.',
+  },
+} as const;
+
 /** Posters at a second, of one version. Each costs a seek and some 100 kB. */
 export const MAX_POSTERS = 200;
 

@@ -5,6 +5,8 @@ import { type OwnPosterJob, ownPosterArgs } from './picture-args.ts';
 
 /** What the kernel lets a decoder of uploaded pictures have: the largest that is let in needs 380 MB. */
 export const PICTURE_DATA_BYTES = 512 * 1024 ** 2;
+/** What the largest takes, a PNG of 35 megapixels with 16 bits a channel, with a little to spare; it has one thread anyway. */
+export const OWN_POSTER_MEMORY_MB = 400;
 /** Of tool time. A picture that takes longer is a trick. */
 export const PICTURE_BUDGET_MS = 60_000;
 

@@ -87,12 +87,12 @@ export function createPictureLibrary(deps: PictureLibraryDeps): PictureLibrary {
       const look = () =>
         database.run(async (em) => {
           const video = await requirePublished(em, viewer, videoId);
-          return findPicture(em, video, video.version, { kind: 'poster', position: second });
+          return findPosterOf(em, video, second);
         });
       const present = await look();
       if (present !== undefined) return open(store, present);
       const video = await database.transact((tx) => askForPoster(tx, viewer, videoId, second));
-      await deps.workflows.startPictures(video);
+      if (video !== undefined) await deps.workflows.startPictures(video);
 
       const made = await pollUntil(
         async () => (await look()) ?? (await refuseFailed(database, videoId, second)),
@@ -142,13 +142,24 @@ async function findDefaultThumbnail(
   return thumbnail && { ...thumbnail, createdAt: video.completedAt ?? video.createdAt };
 }
 
-/** Two requests for the same second make one picture; what is being made counts towards the limit. */
+function findPosterOf(
+  em: EntityManager,
+  video: VideoRecord & { readonly version: number },
+  second: number,
+): Promise<PictureRecord | undefined> {
+  return findPicture(em, video, video.version, { kind: 'poster', position: second });
+}
+
+/**
+ * Two requests for the same second make one picture; what is being made counts towards the limit.
+ * @returns undefined when the picture has been entered since somebody looked
+ */
 async function askForPoster(
   tx: EntityManager,
   viewer: Viewer,
   videoId: VideoId,
   second: number,
-): Promise<VideoRecord> {
+): Promise<VideoRecord | undefined> {
   await requireVideo(tx, videoId, viewer);
   await lockVideo(tx, videoId);
   const video = await requirePublished(tx, viewer, videoId);
@@ -158,6 +169,7 @@ async function askForPoster(
     });
   const asked = await findWishFor(tx, videoId, 'poster', second);
   if (asked?.failure === null) return video;
+  if ((await findPosterOf(tx, video, second)) !== undefined) return undefined;
   const present = await countPosters(tx, videoId, video.version);
   const pending = await countPendingWishes(tx, videoId, 'poster');
   if (present + pending >= MAX_POSTERS)

@@ -16,6 +16,7 @@ import type {
   ProcessingActivities,
 } from '../activities/contracts.ts';
 import type { VideoId } from '../domain/ids.ts';
+import { PICTURE_WARNINGS } from '../domain/pictures.ts';
 import type { Quality } from '../domain/video.ts';
 import {
   cleanUpPolicy,
@@ -130,7 +131,7 @@ export class Run {
     );
   }
 
-  /** A fault of the pictures is the activity's to turn into a warning; it never fails a video. */
+  /** Pictures never fail a video: where the activities could not turn a fault into a warning themselves, it becomes one here. */
   async thumbnails(): Promise<void> {
     this.#enter('thumbnails');
     const { makeThumbnails, makeStoryboard } = proxyActivities<ProcessingActivities>(
@@ -140,22 +141,22 @@ export class Run {
     const made: string[] = [];
     await runAll(
       [
-        async () => {
+        this.#orWarning('thumbnails', async () => {
           const { count } = await makeThumbnails.executeWithOptions({ summary: 'thumbnails' }, [
             input,
           ]);
           made.push(`${count} thumbnails`);
-        },
-        async () => {
+        }),
+        this.#orWarning('storyboard', async () => {
           const { tiles } = await makeStoryboard.executeWithOptions({ summary: 'storyboard' }, [
             input,
           ]);
           made.push(`storyboard of ${tiles}`);
-        },
+        }),
       ],
       2,
     );
-    this.#note(made.join(', '));
+    if (made.length > 0) this.#note(made.join(', '));
   }
 
   /** The point of no return: a cancel that arrives meanwhile is too late. @returns undefined when work has to be made again */
@@ -190,6 +191,22 @@ export class Run {
       { key: SEARCH_ATTRIBUTES.failure, value: report.code },
     ]);
     await this.#deleteOrphans(await database.markFailed({ ...report, videoId: this.#videoId }));
+  }
+
+  #orWarning(
+    pictures: keyof typeof PICTURE_WARNINGS,
+    make: () => Promise<void>,
+  ): () => Promise<void> {
+    return async () => {
+      try {
+        await make();
+      } catch (error) {
+        if (isCancellation(error) || isOneOf(error, 'piece-missing', ...NOT_OURS)) throw error;
+        const { code, detail } = reportFailure(error);
+        this.#note(`no ${pictures}: ${code}, ${detail}`);
+        await database.warnRun({ videoId: this.#videoId, warning: PICTURE_WARNINGS[pictures] });
+      }
+    };
   }
 
   async #indexSource(durationSeconds: number): Promise<void> {

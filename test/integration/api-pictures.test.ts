@@ -1,6 +1,13 @@
+import { Readable } from 'node:stream';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { addWish, endWish, findWishFor, startWish } from '../../src/db/picture-wishes.ts';
+import { savePoster } from '../../src/db/pictures.ts';
+import { lockVideo } from '../../src/db/runs.ts';
 import type { VideoId } from '../../src/domain/ids.ts';
+import { createPictureLibrary } from '../../src/usecases/find-pictures.ts';
+import type { Viewer } from '../../src/usecases/viewer.ts';
 import { createTestApi, problemCode, type TestApi, type TestUser } from '../support/api.ts';
+import { waitUntil } from '../support/wait-until.ts';
 
 let api: TestApi;
 let owner: TestUser;
@@ -112,6 +119,37 @@ describe('GET /videos/:id/poster?t=', () => {
     expect(await wishes(id)).toHaveLength(200);
   });
 
+  it('is not asked for again once another request has had it made', async () => {
+    const id = await addPublished();
+    const objectKey = `videos/posters/${id}/made.jpg`;
+    const stored = await api.store.put(objectKey, Readable.from([jpeg(1)]));
+    const facts = { ...stored, objectKey };
+    const place = { version: 1, second: 3 };
+    const viewer: Viewer = {
+      ...{ userId: owner.id, email: owner.email, role: 'member' },
+      ...{ scopes: ['read'], via: 'session', apiKeyId: null },
+    };
+    const { store, workflows, db } = api;
+    const { database } = db;
+    const library = createPictureLibrary({ database, store, workflows, waitMs: 0 });
+    const { asking } = await database.transact(async (tx) => {
+      await lockVideo(tx, id);
+      const answer = library.findPosterAt(viewer, id, 3, AbortSignal.timeout(10_000));
+      const locked = `select 1 from pg_stat_activity where wait_event_type = 'Lock' and datname = current_database()`;
+      await waitUntil(
+        () => api.db.sql(locked),
+        (rows) => rows.length > 0,
+      );
+      expect(await savePoster(tx, id, place, facts)).toBe(true);
+      // Whoever is second does not fail for it.
+      expect(await savePoster(tx, id, place, { ...facts, objectKey: 'second' })).toBe(false);
+      return { asking: answer };
+    });
+    expect(await asking).toMatchObject(stored);
+    expect(await wishes(id)).toEqual([]);
+    expect(api.workflows.pictures.map((video) => video.id)).not.toContain(id);
+  });
+
   it('answers with what went wrong', async () => {
     const id = await addPublished();
     const asking = api.ask('GET', `/videos/${id}/poster?t=7`, { as: owner });
@@ -175,5 +213,31 @@ describe('PUT /videos/:id/poster', () => {
     const answer = await api.ask('PUT', `/videos/${id}/poster`, { as: owner, body });
     expect(problemCode(answer)).toBe(code);
     expect([await wishes(id), await keys(id)]).toEqual([[], []]);
+  });
+});
+
+describe('the tries of a wish', () => {
+  it('are used up by the encoder alone, and by waits of no kind', async () => {
+    const id = await addPublished();
+    const { database } = api.db;
+    const wish = await database.transact(async (tx) => {
+      await addWish(tx, id, 'poster', 1);
+      return findWishFor(tx, id, 'poster', 1);
+    });
+    const wishId = wish?.id ?? 0;
+    const start = () => database.run((em) => startWish(em, wishId));
+    const end = (how: Parameters<typeof endWish>[2]) =>
+      database.run((em) => endWish(em, wishId, how));
+
+    await start();
+    expect((await start())?.unendedStarts).toBe(2);
+    expect(await end('waited')).toEqual({ encoderFaults: 0, platformFaultSince: null });
+    expect((await start())?.unendedStarts).toBe(2);
+    const first = await end('platform-fault');
+    expect(first).toEqual({ encoderFaults: 0, platformFaultSince: expect.any(Date) });
+    expect(await end('platform-fault')).toEqual(first);
+    expect((await start())?.unendedStarts).toBe(1);
+    expect(await end('encoder-fault')).toEqual({ encoderFaults: 1, platformFaultSince: null });
+    expect(await end('planned')).toMatchObject({ encoderFaults: 1 });
   });
 });

@@ -75,7 +75,10 @@ describe('the storyboard', () => {
       expect((await api.ask('GET', `/videos/${id}/${gone}`)).body.code).toBe('picture-not-found');
   });
 
-  it('that cannot be made is a warning', async () => {
+  it.each([
+    ['that fails again and again', 'encoder-failed'],
+    ['whose encoder is killed again and again', 'encoder-out-of-memory'],
+  ] as const)('%s is a warning', async (_case, code) => {
     const other = await pipeline.addVideo(clip);
     const { deps } = pipeline;
     const real = deps.ffmpeg.run;
@@ -83,7 +86,7 @@ describe('the storyboard', () => {
       .spyOn(deps.ffmpeg, 'run')
       .mockImplementation((command, options) =>
         JSON.stringify(command).includes('tile=')
-          ? Promise.reject(new AppError('encoder-failed'))
+          ? Promise.reject(new AppError(code))
           : real(command, options),
       );
     try {
@@ -96,6 +99,28 @@ describe('the storyboard', () => {
     const { body } = await api.ask('GET', `/videos/${other}`);
     expect(body).toMatchObject({ storyboardUrl: null, warnings: [{ code: 'storyboard-failed' }] });
     expect(body.thumbnails).toHaveLength(4);
+  });
+
+  it('whose encoder fails once is made all the same', async () => {
+    const other = await pipeline.addVideo(clip);
+    const { deps } = pipeline;
+    const real = deps.ffmpeg.run;
+    let faults = 0;
+    const failing = jest.spyOn(deps.ffmpeg, 'run').mockImplementation((command, options) => {
+      if (faults > 0 || !JSON.stringify(command).includes('tile=')) return real(command, options);
+      faults += 1;
+      return Promise.reject(new AppError('encoder-out-of-memory'));
+    });
+    try {
+      const start = { id: other, ownerId: pipeline.ownerId, title: 'x', priority: 'normal' };
+      await deps.workflows.startUpload(start as never);
+      await pipeline.waitForStatus(other, 'completed');
+    } finally {
+      failing.mockRestore();
+    }
+    const { body } = await api.ask('GET', `/videos/${other}`);
+    expect(faults).toBe(1);
+    expect(body).toMatchObject({ storyboardUrl: expect.any(String), warnings: [] });
   });
 });
 
@@ -153,6 +178,14 @@ describe('thumbnails that are asked for', () => {
     expect([...times.slice(0, 4), ...times.slice(4).toSorted((a, b) => a - b)]).toEqual([
       0, 1.25, 2.5, 3.75, 1.5, 4.96,
     ]);
+    const added = await pipeline.db.sql(
+      'select object_key from thumbnails where video_id = $1 and version = 2 and is_added',
+      [id],
+    );
+    // The place in the list is no name: the list may change while the version is made.
+    for (const { object_key: key } of added)
+      expect(key).toMatch(/\/v2\/[\da-f]{8}-[-\da-f]+\.jpg$/);
+    expect(added).toHaveLength(2);
     const isDefault = body.thumbnails.find((each: { isDefault: boolean }) => each.isDefault);
     expect(isDefault).toMatchObject({ timestampSeconds: 1.5, url: body.thumbnailUrl });
     expect((await api.ask('GET', body.thumbnailUrl)).status).toBe(200);
@@ -295,6 +328,41 @@ describe('an own poster', () => {
     expect((await api.ask('DELETE', `/videos/${id}/poster`)).status).toBe(200);
     const thumbnail = await api.ask('GET', `/videos/${id}/poster`);
     expect(thumbnail.bytes).toEqual((await api.ask('GET', removed.body.thumbnailUrl)).bytes);
+  });
+
+  it('waits for room in memory, while other pictures of the video are made', async () => {
+    const hasty = await servePipeline(pipeline, { waitMs: 0 });
+    const room = pipeline.deps.encoders.admit({
+      runId: 1_000_000,
+      sharedThreads: 1,
+      hasSiblings: false,
+      estimateMb: () => 7_700,
+    });
+    try {
+      const put = await hasty.ask('PUT', `/videos/${id}/poster`, picture);
+      expect(put.body.poster).toMatchObject({ pending: true });
+      const handle = pipeline.client.workflow.getHandle(`make-pictures-${id}`);
+      await pipeline.until('the wait', async () => {
+        const { pendingActivities } = (await handle.describe()).raw;
+        const types = pendingActivities?.map((each) => each.lastFailure?.applicationFailureInfo);
+        return types?.some((info) => info?.type === 'waiting-for-memory') === true;
+      });
+      // Asked for while the poster is between two tries.
+      expect((await api.ask('GET', `/videos/${id}/poster?t=4`)).status).toBe(200);
+      const [wish] = await pipeline.db.sql(
+        'select unended_starts, encoder_faults, platform_fault_since from picture_wishes where video_id = $1',
+        [id],
+      );
+      expect(wish).toEqual({ unended_starts: 0, encoder_faults: 0, platform_fault_since: null });
+    } finally {
+      room.release();
+      await hasty.close();
+    }
+    await pipeline.until('the poster', async () => {
+      return (await api.ask('GET', `/videos/${id}`)).body.poster.pending === false;
+    });
+    expect((await api.ask('GET', `/videos/${id}`)).body.poster.failure).toBeNull();
+    await api.ask('DELETE', `/videos/${id}/poster`);
   });
 
   it('may be given before anything is published', async () => {

@@ -68,6 +68,9 @@ const PictureWishSchema = defineEntity({
     uploadKey: p.text().nullable(),
     /** Starts in a row that came to no end: the worker died. */
     unendedStarts: p.integer().default(0),
+    encoderFaults: p.integer().default(0),
+    /** The first of those in a row. */
+    platformFaultSince: p.datetime().nullable().$type<Date>(),
     failure: p.json().$type<Pick<Failure, 'code' | 'detail'>>().nullable(),
     createdAt: p.datetime().defaultRaw('now()').$type<Date>(),
   },
