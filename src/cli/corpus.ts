@@ -1,5 +1,5 @@
 import { resolve } from 'node:path';
-import { loadConfig, loadStackConfig, readEnvironment } from '../config/env.ts';
+import { ConfigError, loadConfig, loadStackConfig, readEnvironment } from '../config/env.ts';
 import type { VideoView } from '../usecases/present-video.ts';
 import { openLocalServer } from './client/local-server.ts';
 import { createMeter } from './client/meter.ts';
@@ -26,7 +26,7 @@ interface Result {
   readonly outcome: Outcome;
 }
 
-await runCommand(main);
+await runCommand(main, ConfigError);
 
 async function main(args: readonly string[], signal: AbortSignal): Promise<void> {
   const { folder, clean } = readArguments(args);

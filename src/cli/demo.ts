@@ -20,7 +20,7 @@ import { watchVideo } from './client/watch-video.ts';
 /** Beyond the time that one step may take. */
 const SPARE_PATIENCE_MS = 60_000;
 
-await runCommand(main);
+await runCommand(main, ConfigError);
 
 async function main(args: readonly string[], signal: AbortSignal): Promise<void> {
   const file = readArguments(args);
