@@ -20,6 +20,8 @@ const served = {
 export default {
   // A guard against hanging, not a measure: a busy machine is slow.
   testTimeout: 60_000,
+  // Many suites wait for servers, kills and clocks; two at a time keep two cores busy.
+  maxWorkers: 2,
   projects: [
     { ...base, displayName: 'unit', testMatch: ['<rootDir>/test/unit/**/*.test.ts'] },
     // Needs the S3 server, which only `npm test` fetches.

@@ -1,6 +1,12 @@
 import { statSync } from 'node:fs';
 import { resolve } from 'node:path';
-import { type Config, loadConfig, loadStackConfig, readEnvironment } from '../config/env.ts';
+import {
+  type Config,
+  ConfigError,
+  loadConfig,
+  loadStackConfig,
+  readEnvironment,
+} from '../config/env.ts';
 import { openTemporalClient } from '../temporal/client.ts';
 import { createRunDescriptions } from '../temporal/run-descriptions.ts';
 import type { VideoView } from '../usecases/present-video.ts';
