@@ -12,7 +12,8 @@ import { doHeavyWork, type HeavySpec } from './heavy-work.ts';
 import { fetchSource } from './pieces.ts';
 
 /**
- * Reads what the source is and plans what is made of it; the plan stays with the run and never changes.
+ * Reads what the source is and plans what is made of it; the plan stays with the run; only what an encode finds out of
+ * the source changes it (`explain-shortfall.ts`).
  * @throws the source's codes: `source-has-no-video`, `source-unreadable`, `source-too-long` …
  */
 export function probe(deps: ActivityDeps, { videoId }: VideoRef): Promise<ProbeSummary> {

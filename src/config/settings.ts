@@ -57,7 +57,8 @@ export const SETTINGS = {
     reason: 'On the same machine as the API process that wrote them.',
   }),
   WORK_DIR: setting(optional(z.string()), {
-    description: 'Scratch folder of running ffmpeg processes; emptied by the worker.',
+    description:
+      'Scratch folder of running ffmpeg processes, cleared by the worker, and with object storage its cache.',
     unit: 'path',
     default: '$DATA_DIR/work',
     reason: 'On the disk of the media, so that finished files are moved and not copied.',
