@@ -190,12 +190,12 @@ describe.each(await everyLauncher())('with %s', (_name, launcher) => {
       const seconds = `601.${process.pid}`;
       const deaf = await fakeFfmpeg(
         'deaf',
-        `trap '' TERM INT\nsleep ${seconds} &\nsleep ${seconds} >/dev/null 2>&1 &\necho frame=1; echo progress=continue\nwhile :; do sleep 0.1; done`,
+        `trap '' TERM INT\nsleep ${seconds} &\nsleep ${seconds} >/dev/null 2>&1 &\nfor pid in $(jobs -p); do until grep -q sleep /proc/$pid/comm; do sleep 0.05; done; done\necho frame=1; echo progress=continue\nwhile :; do sleep 0.1; done`,
         launcher,
       );
       let seen: Promise<readonly number[]> | undefined;
       const run = deaf.ffmpeg.run(encode('deaf'), {
-        budgetMs: 900,
+        budgetMs: 2000,
         onProgress: () => void (seen ??= findProcesses(`sleep ${seconds}`)),
       });
       await expect(run).rejects.toMatchObject({ code: 'processing-timeout' });
