@@ -27,8 +27,8 @@ export async function ensureServerSide(
   reconcileEverySeconds: number,
 ): Promise<void> {
   await ensureSearchAttributes(client);
-  await ensureSchedule(client, reconcileEverySeconds);
   await ensureRetention(client);
+  await ensureSchedule(client, reconcileEverySeconds);
 }
 
 async function ensureRetention(client: Client): Promise<void> {

@@ -27,7 +27,10 @@ const CONNECT_TIMEOUT_MS = 60_000;
  */
 export async function runWorkers(queues: readonly Queue[]): Promise<void> {
   try {
-    await serve(queues, await composeWorker(loadConfig()));
+    const config = loadConfig();
+    // Before anything that takes time: tools of a worker that was killed may still be at work.
+    const swept = await sweepStaleScratch(config.workDir);
+    await serve(queues, await composeWorker(config), swept);
   } catch (error) {
     if (!(error instanceof ConfigError) && !(error instanceof SandboxProblem)) throw error;
     process.stderr.write(`${error.message}\n`);
@@ -35,12 +38,15 @@ export async function runWorkers(queues: readonly Queue[]): Promise<void> {
   }
 }
 
-async function serve(queues: readonly Queue[], parts: WorkerParts): Promise<void> {
+async function serve(
+  queues: readonly Queue[],
+  parts: WorkerParts,
+  swept: readonly string[],
+): Promise<void> {
   const { config, logger } = parts;
   Runtime.install({ logger: createSdkLogger(logger), workerHeartbeatInterval: '30 seconds' });
   const stopping = new AbortController();
   try {
-    const swept = await sweepStaleScratch(config.workDir);
     if (swept.length > 0)
       logger.info({ folders: swept.length }, 'cleared up after a worker that was killed');
     const connection = await connect(config.temporalAddress);

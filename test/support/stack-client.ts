@@ -4,7 +4,7 @@ import { expect } from '@jest/globals';
 import { Client } from 'pg';
 import { readStackFile } from '../../src/config/stack-file.ts';
 import { readIdentity } from '../../src/stack/process-identity.mjs';
-import { findProcesses } from './processes.ts';
+import { findProcesses, onlyRunning } from './processes.ts';
 import type { RunningStack } from './stack.ts';
 import { waitUntil } from './wait-until.ts';
 
@@ -76,7 +76,8 @@ export function createStackClient(stack: RunningStack): StackClient {
       ),
     async encoding() {
       await wait(
-        () => tools('libx264'),
+        // The tool itself, not what it is about to be shut in by.
+        async () => onlyRunning('ffmpeg', await tools('libx264')),
         (pids) => pids.length > 0,
         60_000,
       );
