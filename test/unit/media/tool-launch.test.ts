@@ -12,7 +12,10 @@ const SYSTEM: SystemMounts = {
 
 describe('bubblewrapArgs', () => {
   it('shows the system, two devices, the folders to write and, over them, the files to read', () => {
-    const access = { reads: ['/work/job-1/source.mp4'], writes: ['/work/job-1', '/work/job-1'] };
+    const access = {
+      reads: ['/scratch/job-1/source.mp4'],
+      writes: ['/scratch/job-1', '/scratch/job-1'],
+    };
     expect(bubblewrapArgs(SYSTEM, access)).toEqual([
       '--unshare-all',
       '--die-with-parent',
@@ -22,15 +25,15 @@ describe('bubblewrapArgs', () => {
       ...['--ro-bind', '/opt/build/7.1/ffmpeg', '/opt/ffmpeg'],
       ...['--dev-bind', '/dev/null', '/dev/null'],
       ...['--dev-bind', '/dev/urandom', '/dev/urandom'],
-      ...['--bind', '/work/job-1', '/work/job-1'],
-      ...['--ro-bind', '/work/job-1/source.mp4', '/work/job-1/source.mp4'],
+      ...['--bind', '/scratch/job-1', '/scratch/job-1'],
+      ...['--ro-bind', '/scratch/job-1/source.mp4', '/scratch/job-1/source.mp4'],
       ...['--remount-ro', '/'],
-      ...['--chdir', '/work/job-1'],
+      ...['--chdir', '/scratch/job-1'],
     ]);
   });
 
   it('leaves a tool that writes nothing nowhere to write', () => {
-    const args = bubblewrapArgs(SYSTEM, { reads: ['/work/job-1/source.mp4'], writes: [] });
+    const args = bubblewrapArgs(SYSTEM, { reads: ['/scratch/job-1/source.mp4'], writes: [] });
     expect(args).not.toContain('--bind');
     expect(args.slice(-2)).toEqual(['--chdir', '/']);
   });
