@@ -19,9 +19,15 @@ export interface S3Parts {
   settle(): Promise<void>;
   /** Makes the object of them. */
   complete(condition: Condition): Promise<void>;
-  /** Ends what is under way and removes the parts. Does nothing after `complete`. */
+  /** Lets what is under way come to its end for a moment, then ends it, and removes the parts. Does nothing after `complete`. */
   abort(): Promise<void>;
 }
+
+/**
+ * A part whose request is cut off may still be stored by the server, after the upload was aborted, and then stay: S3 promises no
+ * more. So requests under way get this long to end by themselves. What a server that hangs keeps, the sweep finds.
+ */
+const LAST_PARTS_MS = 2_000;
 
 export interface PartsDeps {
   readonly bucket: S3Bucket;
@@ -42,8 +48,8 @@ export async function beginS3Parts(
   target: PartsTarget,
   { headers, signal: callers }: { headers: object; signal: AbortSignal | undefined },
 ): Promise<S3Parts> {
-  const stop = new AbortController();
-  const signal = callers === undefined ? stop.signal : AbortSignal.any([stop.signal, callers]);
+  const cut = new AbortController();
+  const signal = callers === undefined ? cut.signal : AbortSignal.any([cut.signal, callers]);
   const underWay = new Set<Promise<void>>();
   const parts: CompletedPart[] = [];
   let failure: Error | undefined;
@@ -69,10 +75,12 @@ export async function beginS3Parts(
     });
     const { ETag } = await bucket.write(
       (client, abortSignal) => client.send(command, { abortSignal }),
-      signal,
+      cut.signal,
     );
     parts.push({ PartNumber, ETag });
   };
+
+  const cutSoon = () => void setTimeout(() => cut.abort(), LAST_PARTS_MS).unref();
 
   /** The part that failed first is the reason of all that fails after it. */
   const assertSound = () => {
@@ -91,7 +99,7 @@ export async function beginS3Parts(
       const sending = sendOne(numbered, body)
         .then(onSent, (error: unknown) => {
           failure ??= error as Error;
-          stop.abort();
+          cutSoon();
         })
         .finally(() => {
           endTurn();
@@ -121,7 +129,7 @@ export async function beginS3Parts(
 
     async abort() {
       if (isComplete) return;
-      stop.abort();
+      cutSoon();
       await Promise.all(underWay);
       try {
         await abortS3Upload(bucket, { ...target, UploadId });
