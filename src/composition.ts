@@ -1,8 +1,8 @@
-import { randomBytes } from 'node:crypto';
+import { randomBytes, randomUUID } from 'node:crypto';
 import { availableParallelism } from 'node:os';
 import path from 'node:path';
 import type { Client } from '@temporalio/client';
-import type { ActivityDeps } from './activities/deps.ts';
+import type { ActivityDeps, WorkDisks } from './activities/deps.ts';
 import { createEncoderAdmission } from './activities/encoder-admission.ts';
 import { type Config, PROJECT_ROOT } from './config/env.ts';
 import type { SpacesConfig } from './config/spaces.ts';
@@ -15,6 +15,7 @@ import { openSandbox } from './media/open-sandbox.ts';
 import { createScratchRoot, type ScratchRoot } from './media/scratch.ts';
 import type { ToolLauncher } from './media/tool-launcher.ts';
 import { createLogger, type Logger } from './observability/logger.ts';
+import { createDisk, isSameDisk } from './storage/disk.ts';
 import { withFileCache } from './storage/file-cache.ts';
 import { createLocalStore } from './storage/local-store.ts';
 import { createManifestFolder } from './storage/manifest-folder.ts';
@@ -33,6 +34,12 @@ import { createOwnPosters, type OwnPosters } from './usecases/own-posters.ts';
 import { createPasswords } from './usecases/passwords.ts';
 import { recoverManifests, type RecoveryReport } from './usecases/recover-manifests.ts';
 import { createSubmitUpload, type SubmitUpload } from './usecases/submit-upload.ts';
+import {
+  createStorageReport,
+  type ReadStorageReport,
+  type ReportedDisk,
+} from './usecases/storage-report.ts';
+import { createUploadSpace } from './usecases/upload-space.ts';
 
 /** From settings to real adapters. Only the mains come here. */
 
@@ -65,9 +72,11 @@ export async function composeWorker(config: Config): Promise<WorkerParts> {
     config.ffmpegMemoryMb ??
     Math.floor((usableMemoryBytes() / 1024 ** 2) * ENCODERS_SHARE_OF_MEMORY);
   logger.info({ ffmpegMemoryMb, cores }, 'memory and cores for encoders');
+  const { store, disks } = await openWorkDisks(opened.store, config);
   const activityDeps: ActivityDeps = {
     database,
-    store: await withCache(opened.store, config),
+    store,
+    disks,
     workflows: createVideoWorkflows(client),
     runDescriptions: createRunDescriptions(client),
     ffmpeg: await createFfmpeg({ ffmpegPath: config.ffmpegPath, logger, launcher }),
@@ -152,6 +161,7 @@ export interface ApiParts {
     readonly temporal: () => Promise<boolean>;
     readonly storage: () => Promise<boolean>;
   };
+  readonly readStorageReport: ReadStorageReport;
   ensureFirstAdmin(): Promise<void>;
   recoverManifests(): Promise<RecoveryReport>;
   close(): Promise<void>;
@@ -170,10 +180,17 @@ export async function composeApi(config: Config): Promise<ApiParts> {
   const passwords = createPasswords();
   const manifests = createManifestFolder(config.processDir);
   const registration = { database, manifests, workflows, logger };
+  const disks = await openDisks(config);
+  // Nothing of an upload lies on a disk of ours where media lie in object storage.
+  const media = disks.find(({ name }) => name === 'media');
+  const space =
+    media && createUploadSpace({ database, disk: media.disk, processName: randomUUID(), logger });
   const uploads = createSubmitUpload({
     ...registration,
     store,
     maxUploadBytes: config.maxUploadBytes,
+    memberQuotaBytes: config.memberQuotaBytes,
+    space,
     now,
     randomName: () => randomBytes(8).toString('hex'),
   });
@@ -199,6 +216,15 @@ export async function composeApi(config: Config): Promise<ApiParts> {
         return true;
       },
     },
+    readStorageReport: createStorageReport({
+      database,
+      store,
+      disks,
+      space,
+      memberQuotaBytes: config.memberQuotaBytes,
+      graceSeconds: config.reconcileGraceSeconds,
+      now,
+    }),
     ensureFirstAdmin: () => ensureFirstAdmin({ ...config, database, passwords }),
     recoverManifests: () => recoverManifests({ ...registration, store, uploads, now }),
     async close() {
@@ -245,10 +271,28 @@ async function reportStorage(
   }
 }
 
-/** What a disk holds need not be kept a second time. */
-async function withCache(store: ObjectStore, config: Config): Promise<ObjectStore> {
-  const { sourceCacheDir: folder, sourceCacheBytes: maxBytes } = config;
-  return store.sharesBytes || maxBytes === 0 ? store : withFileCache(store, { folder, maxBytes });
+/** The disks of this host that uploads and runs fill: that of the media, and that of the work where it is another. */
+async function openDisks(config: Config): Promise<readonly ReportedDisk[]> {
+  const { mediaRoot, workDir, diskMarginBytes: marginBytes } = config;
+  const work = { name: 'work', disk: createDisk({ folder: workDir, marginBytes }) } as const;
+  if (config.spaces !== undefined) return [work];
+  const media = { name: 'media', disk: createDisk({ folder: mediaRoot, marginBytes }) } as const;
+  return (await isSameDisk(mediaRoot, workDir)) ? [media] : [media, work];
+}
+
+/** The same for a worker. With object storage a cache stands in front of the store, and gives way where its disk is short. */
+async function openWorkDisks(
+  store: ObjectStore,
+  config: Config,
+): Promise<{ readonly store: ObjectStore; readonly disks: WorkDisks }> {
+  const [outputs, scratch = outputs] = (await openDisks(config)).map(({ disk }) => disk);
+  if (outputs === undefined || scratch === undefined) throw new Error('there is always a disk');
+  const { sourceCacheDir, sourceCacheBytes: maxBytes, workDir, diskMarginBytes } = config;
+  const keepsMedia = config.spaces === undefined;
+  if (keepsMedia || maxBytes === 0) return { store, disks: { outputs, scratch, keepsMedia } };
+  const cached = await withFileCache(store, { folder: sourceCacheDir, maxBytes, disk: scratch });
+  const disk = createDisk({ folder: workDir, marginBytes: diskMarginBytes, kept: cached });
+  return { store: cached, disks: { outputs: disk, scratch: disk, keepsMedia } };
 }
 
 /** What commands about users work with. */

@@ -5,6 +5,7 @@ import type { Ffmpeg } from '../media/ffmpeg.ts';
 import type { ScratchRoot } from '../media/scratch.ts';
 import type { ToolLauncher } from '../media/tool-launcher.ts';
 import type { Logger } from '../observability/logger.ts';
+import type { Disk } from '../storage/disk.ts';
 import type { ObjectStore } from '../storage/object-store.ts';
 import type { RunDescriptions } from '../temporal/run-descriptions.ts';
 import type { VideoWorkflows } from '../temporal/video-workflows.ts';
@@ -23,8 +24,18 @@ export interface ActivityDeps {
   /** How ffprobe is started; `ffmpeg` has been given it already. */
   readonly launcher: ToolLauncher;
   readonly scratch: ScratchRoot;
+  readonly disks: WorkDisks;
   readonly logger: Logger;
   readonly settings: ServerSettings;
+}
+
+/** Where runs fill disks; the two may be one. */
+export interface WorkDisks {
+  /** What a run makes lies there: that of the media, or with object storage that of the scratch folders. */
+  readonly outputs: Disk;
+  readonly scratch: Disk;
+  /** Media lie on `outputs` for good, and not only while they are worked with. */
+  readonly keepsMedia: boolean;
 }
 
 /** The server's own settings, of which each run gets a snapshot when it is claimed. */

@@ -8,10 +8,12 @@ import type { Stage } from '../domain/video.ts';
 import type { FfmpegCommand } from '../media/ffmpeg-command.ts';
 import type { FfmpegRun, FfmpegRunOptions } from '../media/ffmpeg.ts';
 import type { ToolLauncher } from '../media/tool-launcher.ts';
+import { isDiskFull, toStorageFault } from '../storage/storage-faults.ts';
 import { type AttemptProgress, trackProgress } from './attempt-progress.ts';
 import type { ActivityDeps } from './deps.ts';
 import { ASK_AGAIN_MS, ASK_SIBLING_AGAIN_MS } from './encoder-admission.ts';
 import { asActiveRun, currentRun } from './fence.ts';
+import { ASK_FOR_DISK_AGAIN_MS, requireDisk } from './reserve-disk.ts';
 import { toApplicationFailure } from './to-application-failure.ts';
 
 /** What a heavy activity is, for records and limits. */
@@ -63,7 +65,6 @@ const MOST_ENCODER_FAULTS = 3;
 const KILLS_BEFORE_LOW_MEMORY = 2;
 const MOST_KILLS = 4;
 const PLATFORM_RETRY_MS = 15_000;
-const DISK_RETRY_MS = 60_000;
 
 /**
  * Runs one attempt: heartbeats, private folder, budget of tool time, counters, and what follows from each kind of fault.
@@ -88,6 +89,7 @@ export async function doHeavyWork<T>(
   try {
     const begun = await begin(deps, spec);
     run = begun.run;
+    await requireDisk(deps, begun);
     if (spec.onProcessingQueue) progress.start();
     log.info({ attempt: context.info.attempt }, 'step started');
     const result = await deps.scratch.withScratch((folder) =>
@@ -213,13 +215,9 @@ async function endFailed(
   spec: HeavySpec,
   error: unknown,
 ): Promise<unknown> {
-  const fault = error instanceof AppError ? ERRORS[error.code].fault : 'platform';
-  const end = chooseEnd(error, fault);
+  const known = nameFault(error);
+  const end = chooseEnd(known, ERRORS[known.code].fault);
   const counts = await noteEnd(deps, run, spec, end).catch(() => undefined);
-  const known =
-    error instanceof AppError
-      ? error
-      : new AppError('internal-error', describe(error), { cause: error });
 
   if (end === 'waited') return waitForMemory(deps, run, spec, known);
   if (end === 'killed')
@@ -234,10 +232,10 @@ async function endFailed(
   return toApplicationFailure(known);
 }
 
-function chooseEnd(error: unknown, fault: string): AttemptEnd {
-  if (error instanceof AppError && error.code === 'waiting-for-memory') return 'waited';
-  if (error instanceof AppError && error.code === 'encoder-out-of-memory') return 'killed';
-  if (error instanceof AppError && error.code === 'worker-lost') return 'planned';
+function chooseEnd({ code }: AppError, fault: string): AttemptEnd {
+  if (code === 'waiting-for-memory') return 'waited';
+  if (code === 'encoder-out-of-memory') return 'killed';
+  if (code === 'worker-lost') return 'planned';
   if (fault === 'encoder') return 'encoder-fault';
   return fault === 'platform' ? 'platform-fault' : 'planned';
 }
@@ -246,8 +244,12 @@ function hasKilledEnough(kills: number): boolean {
   return kills === KILLS_BEFORE_LOW_MEMORY || kills >= MOST_KILLS;
 }
 
-function describe(error: unknown): { detail: string } {
-  return { detail: error instanceof Error ? error.message : String(error) };
+/** A disk may be full for any file that a step writes itself. What else has no name is a fault of ours. */
+export function nameFault(error: unknown): AppError {
+  const named = isDiskFull(error) ? toStorageFault(error) : error;
+  if (named instanceof AppError) return named;
+  const detail = error instanceof Error ? error.message : String(error);
+  return new AppError('internal-error', { detail }, { cause: error });
 }
 
 /** Faults of the platform are waited out in plain sight, for as long as the snapshot allows; then they end the run. */
@@ -259,10 +261,13 @@ async function waitForPlatform(
 ): Promise<unknown> {
   const patienceMs =
     (run?.settings.platformFaultPatienceSeconds ?? Number.POSITIVE_INFINITY) * 1000;
-  if (since && Date.now() - since.getTime() > patienceMs)
-    return toApplicationFailure(known, { nonRetryable: true });
-  const nextRetryDelayMs = known.code === 'disk-full' ? DISK_RETRY_MS : PLATFORM_RETRY_MS;
-  return tellWait(deps, spec, known, nextRetryDelayMs);
+  const waitsForDisk = known.code === 'waiting-for-disk';
+  if (since && Date.now() - since.getTime() > patienceMs) {
+    // The wait is over: what a failed video is told is the reason.
+    const reason = waitsForDisk ? new AppError('disk-full', known.details) : known;
+    return toApplicationFailure(reason, { nonRetryable: true });
+  }
+  return tellWait(deps, spec, known, waitsForDisk ? ASK_FOR_DISK_AGAIN_MS : PLATFORM_RETRY_MS);
 }
 
 /** Ends at once, so that it holds no slot. A run of which another piece is encoding here is not waiting. */

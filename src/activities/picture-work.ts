@@ -8,6 +8,7 @@ import type { FfmpegRunOptions } from '../media/ffmpeg.ts';
 import type { PictureOutcome } from './contracts.ts';
 import type { ActivityDeps } from './deps.ts';
 import { ASK_AGAIN_MS } from './encoder-admission.ts';
+import { nameFault } from './heavy-work.ts';
 import { toApplicationFailure } from './to-application-failure.ts';
 
 /** One attempt at a picture that somebody has asked for, outside of any run. */
@@ -90,8 +91,7 @@ async function settleFault(
   wish: Wish,
   error: unknown,
 ): Promise<PictureOutcome> {
-  const known =
-    error instanceof AppError ? error : new AppError('internal-error', {}, { cause: error });
+  const known = nameFault(error);
   const end = chooseEnd(known);
   const counts = await deps.database.run((em) => endWish(em, wish.id, end)).catch(() => undefined);
   if (end === 'waited') throw toApplicationFailure(known, { nextRetryDelayMs: ASK_AGAIN_MS });

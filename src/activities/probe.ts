@@ -8,32 +8,38 @@ import { probeFile } from '../media/ffprobe.ts';
 import type { ProbeSummary, VideoRef } from './contracts.ts';
 import type { ActivityDeps } from './deps.ts';
 import { asActiveRun } from './fence.ts';
-import { doHeavyWork, type HeavySpec } from './heavy-work.ts';
+import { doHeavyWork, type HeavySpec, type HeavyWork } from './heavy-work.ts';
+import { reserveDisk } from './reserve-disk.ts';
 import { fetchSource } from './pieces.ts';
 
 /**
- * Reads what the source is and plans what is made of it; the plan stays with the run; only what an encode finds out of
- * the source changes it (`explain-shortfall.ts`).
- * @throws the source's codes: `source-has-no-video`, `source-unreadable`, `source-too-long` …
+ * Reads what the source is and plans what is made of it, and reserves the disk for it. The plan stays with the run; only what an
+ * encode finds out of the source changes it (`explain-shortfall.ts`).
+ * @throws the source's codes: `source-has-no-video`, `source-unreadable`, `source-too-long` …; `waiting-for-disk`
  */
 export function probe(deps: ActivityDeps, { videoId }: VideoRef): Promise<ProbeSummary> {
   const spec: HeavySpec = { videoId, stage: 'probe', piece: 'probe', onProcessingQueue: false };
   return doHeavyWork(deps, spec, async (attempt) => {
-    if (attempt.run.plan !== null) return summarize(attempt.run.plan);
-    const info = await probeFile(await fetchSource(deps, attempt), {
-      ...attempt.probeLimits(),
-      timeoutMs: PROBE_TOOL_SECONDS * 1000,
-    });
-    const plan = planEncoding(info, attempt.run.settings);
-    await asActiveRun(deps, videoId, async (tx, run) => {
-      await savePlan(tx, run, info, plan);
-      const steps = weighSteps(plan, run.settings).map((step) =>
-        step.name === 'probe' ? { ...step, isDone: true } : step,
-      );
-      await enterSteps(tx, run.id, steps, { begin: false });
-    });
+    const plan = attempt.run.plan ?? (await makePlan(deps, attempt));
+    await reserveDisk(deps, attempt, plan);
     return summarize(plan);
   });
+}
+
+async function makePlan(deps: ActivityDeps, attempt: HeavyWork): Promise<EncodingPlan> {
+  const info = await probeFile(await fetchSource(deps, attempt), {
+    ...attempt.probeLimits(),
+    timeoutMs: PROBE_TOOL_SECONDS * 1000,
+  });
+  const plan = planEncoding(info, attempt.run.settings);
+  await asActiveRun(deps, attempt.video.id, async (tx, run) => {
+    await savePlan(tx, run, info, plan);
+    const steps = weighSteps(plan, run.settings).map((step) =>
+      step.name === 'probe' ? { ...step, isDone: true } : step,
+    );
+    await enterSteps(tx, run.id, steps, { begin: false });
+  });
+  return plan;
 }
 
 function summarize(plan: EncodingPlan): ProbeSummary {

@@ -30,7 +30,8 @@ export function toApplicationFailure(error: unknown, options: FailureOptions = {
 /** What a failure of ours is to the server's own logs and metrics. */
 function isTrouble(code: ErrorCode): boolean {
   const { fault } = ERRORS[code];
-  return code !== 'waiting-for-memory' && (fault === 'platform' || fault === 'encoder');
+  const isWait = code === 'waiting-for-memory' || code === 'waiting-for-disk';
+  return !isWait && (fault === 'platform' || fault === 'encoder');
 }
 
 /** Wraps a short activity, so that its errors leave it as Temporal understands them. */

@@ -2,6 +2,7 @@ import type { OpenAPIHono } from '@hono/zod-openapi';
 import type { Hono } from 'hono';
 import type { Logger } from '../observability/logger.ts';
 import type { UseCaseDeps } from '../usecases/deps.ts';
+import type { ReadStorageReport } from '../usecases/storage-report.ts';
 import type { AppEnv } from './app-env.ts';
 import { describeMediaRoutes } from './describe-media.ts';
 import { noSuchRoute } from './method-not-allowed.ts';
@@ -21,6 +22,7 @@ import { createCommentRoutes } from './routes/comments.ts';
 import { createHealthRoutes, type ReadinessChecks } from './routes/health.ts';
 import { createPageRoutes } from './routes/page.ts';
 import { createPlaylistRoutes } from './routes/playlists.ts';
+import { createStorageRoutes } from './routes/storage.ts';
 import { createThumbnailRoutes } from './routes/thumbnails.ts';
 import { createVideoRoutes } from './routes/videos.ts';
 import { createSessionCookie } from './session-cookie.ts';
@@ -32,6 +34,8 @@ export interface AppDeps extends UseCaseDeps {
   readonly uploadRoutes: Hono<AppEnv>;
   readonly mediaRoutes: Hono<AppEnv>;
   readonly pictureRoutes: Hono<AppEnv>;
+  /** What `GET /admin/storage` answers. */
+  readonly readStorageReport: ReadStorageReport;
   readonly settings: AppSettings;
 }
 
@@ -80,6 +84,7 @@ export function createApp(deps: AppDeps): OpenAPIHono<AppEnv> {
   app.route('/', createCommentRoutes(deps));
   app.route('/', createCategoryRoutes(deps));
   app.route('/', createPlaylistRoutes(deps));
+  app.route('/', createStorageRoutes(deps));
   describeMediaRoutes(app);
   app.openAPIRegistry.registerComponent('securitySchemes', 'apiKey', {
     type: 'http',

@@ -53,6 +53,7 @@ async function listen(parts: ApiParts): Promise<Server> {
     ...useCases,
     logger,
     readiness: parts.readiness,
+    readStorageReport: parts.readStorageReport,
     uploadRoutes: createUploadRoutes({
       uploads,
       presentVideo,

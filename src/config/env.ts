@@ -36,10 +36,14 @@ export interface Config {
   readonly decodeCheck: 'smallest' | 'all';
   readonly onTruncated: 'fail' | 'keep';
   readonly maxUploadBytes: number;
+  /** Undefined: no limit. */
+  readonly memberQuotaBytes: number | undefined;
   readonly maxVideoDurationSeconds: number;
   readonly workRetentionDays: number;
   readonly oldVersionGraceSeconds: number;
   readonly platformFaultPatienceSeconds: number;
+  /** Undefined: a share of the disk. */
+  readonly diskMarginBytes: number | undefined;
   readonly reconcileGraceSeconds: number;
   readonly workerDrainSeconds: number;
   readonly adminApiKey?: string;
@@ -155,10 +159,13 @@ export function loadConfig(env: Environment = readEnvironment()): Config {
     decodeCheck: values.DECODE_CHECK,
     onTruncated: values.ON_TRUNCATED,
     maxUploadBytes: values.MAX_UPLOAD_BYTES,
+    memberQuotaBytes: values.MEMBER_QUOTA_BYTES,
     maxVideoDurationSeconds: values.MAX_VIDEO_DURATION_SECONDS,
     workRetentionDays: values.WORK_RETENTION_DAYS,
     oldVersionGraceSeconds: values.OLD_VERSION_GRACE_SECONDS,
     platformFaultPatienceSeconds: values.PLATFORM_FAULT_PATIENCE_SECONDS,
+    diskMarginBytes:
+      values.DISK_MARGIN_MB === undefined ? undefined : values.DISK_MARGIN_MB * 1024 ** 2,
     reconcileGraceSeconds: values.RECONCILE_GRACE_SECONDS,
     workerDrainSeconds: values.WORKER_DRAIN_SECONDS,
     ...(values.ADMIN_API_KEY !== undefined && { adminApiKey: values.ADMIN_API_KEY }),

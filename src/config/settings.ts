@@ -217,6 +217,13 @@ export const SETTINGS = {
     unit: 'bytes',
     reason: '20 GiB: six hours of a phone camera.',
   }),
+  MEMBER_QUOTA_BYTES: setting(optional(wholeNumber(0)), {
+    description:
+      'Most that the videos of one member may take: originals and what is published of them. Administrators have no limit.',
+    unit: 'bytes',
+    default: 'no limit',
+    reason: 'Most servers are for people who trust each other.',
+  }),
   MAX_VIDEO_DURATION_SECONDS: setting(integer(6 * 3600, 1), {
     description: 'Longest video that is processed.',
     unit: 'seconds',
@@ -236,6 +243,13 @@ export const SETTINGS = {
     description: 'How long a run waits for a store, database or disk that is in trouble.',
     unit: 'seconds',
     reason: 'A day: somebody has looked by then.',
+  }),
+  DISK_MARGIN_MB: setting(optional(wholeNumber(0)), {
+    description:
+      'What uploads and runs leave free of each disk that they fill; below it uploads are refused and runs wait.',
+    unit: 'MiB',
+    default: '5 % of the disk, at most 2048',
+    reason: 'PostgreSQL and Temporal, on the same disk for the most part, stop where it is full.',
   }),
   RECONCILE_GRACE_SECONDS: setting(integer(3600, 1), {
     description: 'Age below which no stored file is taken for a leftover.',

@@ -28,6 +28,8 @@ export interface Run {
   readonly stage: Stage;
   readonly progressPercent: number;
   readonly toolSeenAt: Date | null;
+  /** Null until it has found room on the disk. */
+  readonly reservedBytes: number | null;
   readonly waitingFor: string | null;
   readonly warnings: readonly RunWarning[];
   readonly failure: Failure | null;
@@ -148,6 +150,7 @@ export interface NewRun {
   readonly settings: RunSettings;
   readonly plan?: EncodingPlan | null;
   readonly mediaInfo?: MediaInfo | null;
+  readonly reservedBytes?: number | null;
 }
 
 /**
@@ -174,6 +177,7 @@ export async function insertRun(tx: EntityManager, video: RunVideo, run: NewRun)
     settings: run.settings,
     plan: run.plan ?? null,
     mediaInfo: run.mediaInfo ?? null,
+    reservedBytes: run.reservedBytes ?? null,
   });
   await tx.persist(row).flush();
   return requireRun(await findActiveRun(tx, video.id));
@@ -343,6 +347,7 @@ function toRun(row: VideoRun | null): Run | undefined {
     stage: row.stage,
     progressPercent: row.progressPercent,
     toolSeenAt: row.toolSeenAt ?? null,
+    reservedBytes: row.reservedBytes ?? null,
     waitingFor: row.waitingFor ?? null,
     warnings: row.warnings,
     failure: row.failure ?? null,

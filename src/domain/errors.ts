@@ -90,6 +90,7 @@ export const ERRORS = {
   'upload-too-many-files': caller(400, 'One upload carries one file'),
   'request-too-large': caller(413, 'The request is too large'),
   'upload-too-large': caller(413, 'The file is larger than this server accepts'),
+  'quota-exceeded': caller(403, 'The videos of this member take as much as they may'),
   'upload-not-a-video': caller(415, 'The file is not a video of a known kind'),
   'upload-interrupted': caller(400, 'The upload ended before it was complete'),
   'upload-stalled': caller(408, 'The upload made no progress'),
@@ -154,6 +155,7 @@ export const ERRORS = {
   'database-unavailable': platform(503, 'The database does not answer'),
   'temporal-unavailable': platform(503, 'The workflow server does not answer'),
   'waiting-for-memory': platform(503, 'The encoders of this worker leave no room in memory'),
+  'waiting-for-disk': platform(503, 'The disk has no room for the work'),
   'disk-full': platform(507, 'There is no space left'),
   'internal-error': platform(500, 'Something went wrong on the server'),
 } as const satisfies Record<string, ErrorEntry>;

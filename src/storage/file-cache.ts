@@ -2,6 +2,8 @@ import { createHash } from 'node:crypto';
 import { link, mkdir, readdir, rename, stat, unlink, utimes } from 'node:fs/promises';
 import { join } from 'node:path';
 import { AppError } from '../domain/errors.ts';
+import { formatBytes } from '../domain/disk-space.ts';
+import type { Disk, KeptFiles } from './disk.ts';
 import { isLinkRefusal, linkOrCopy } from './durable-files.ts';
 import { createIncomingFolder, ignoreMissing } from './incoming-folder.ts';
 import type { ObjectFacts, ObjectStore, StoredObject } from './object-store.ts';
@@ -12,11 +14,15 @@ export interface FileCacheOptions {
   readonly folder: string;
   /** Above this the files that were used longest ago go. A single larger one stays until the next comes. */
   readonly maxBytes: number;
+  /** Asked before a download, so that it leaves the margin free; left out, a download goes on until the disk is full. */
+  readonly disk?: Pick<Disk, 'measure'>;
 }
 
 interface Entry {
   readonly sizeBytes: number;
 }
+
+type Expected = Partial<StoredObject> & Pick<StoredObject, 'sizeBytes'>;
 
 interface Download {
   readonly done: Promise<void>;
@@ -29,33 +35,65 @@ interface Download {
  *
  * Names of files come from key and etag, so an object that was replaced is not taken for the old one; whether it is still there
  * is asked each time. Several who want one object at once share one download, which ends when none of them wants it any more.
- * A file that is evicted while somebody works with it goes on to exist for him.
+ * A file that is evicted while somebody works with it goes on to exist for him. Where the disk is short the files give way.
  */
 export async function withFileCache(
   store: ObjectStore,
-  { folder, maxBytes }: FileCacheOptions,
-): Promise<ObjectStore> {
+  { folder, maxBytes, disk }: FileCacheOptions,
+): Promise<ObjectStore & KeptFiles> {
   const incoming = createIncomingFolder(folder);
   const downloads = new Map<string, Download>();
   await mkdir(folder, { recursive: true, mode: 0o700 });
   await incoming.sweep();
   /** In the order of use, the longest ago first. */
   const entries = await readEntries(folder);
+  let downloadingBytes = 0;
 
   const drop = async (name: string): Promise<void> => {
     entries.delete(name);
     await unlink(join(folder, name)).catch(ignoreMissing);
   };
 
-  const evict = async (limitBytes: number, kept?: string): Promise<void> => {
+  const keptBytes = (): number => {
     let total = 0;
     for (const { sizeBytes } of entries.values()) total += sizeBytes;
+    return total;
+  };
+
+  const evict = async (limitBytes: number, kept: string): Promise<void> => {
+    let total = keptBytes();
     for (const [name, { sizeBytes }] of entries) {
       if (total <= limitBytes) return;
       if (name === kept) continue;
       total -= sizeBytes;
       await drop(name);
     }
+  };
+
+  const giveWay = async (bytes: number): Promise<void> => {
+    let freed = 0;
+    for (const [name, { sizeBytes }] of entries) {
+      if (freed >= bytes) return;
+      // A second name means that somebody works with it: nothing would come free, and it would be fetched again.
+      const facts = await stat(join(folder, name)).catch(ignoreMissing);
+      if ((facts?.nlink ?? 1) > 1) continue;
+      freed += sizeBytes;
+      await drop(name);
+    }
+  };
+
+  /** @throws `disk-full` where a download would not leave the margin free */
+  const makeRoom = async (sizeBytes: number): Promise<void> => {
+    if (disk === undefined) return;
+    const countMissing = async (): Promise<number> => {
+      const { freeBytes, marginBytes } = await disk.measure();
+      return downloadingBytes + marginBytes - freeBytes;
+    };
+    await giveWay(await countMissing());
+    const missingBytes = await countMissing();
+    if (missingBytes <= 0) return;
+    const detail = `A file of ${formatBytes(sizeBytes)} has to be fetched, for which ${formatBytes(missingBytes)} of disk are missing.`;
+    throw new AppError('disk-full', { detail, sizeBytes, missingBytes });
   };
 
   const enter = async (name: string, sizeBytes: number): Promise<void> => {
@@ -83,7 +121,7 @@ export async function withFileCache(
   const download = async (
     key: string,
     name: string,
-    { signal, expected }: { signal: AbortSignal; expected: Partial<StoredObject> },
+    { signal, expected }: { signal: AbortSignal; expected: Expected },
   ): Promise<void> => {
     const fetch = async () => {
       const draft = incoming.newPath();
@@ -92,20 +130,24 @@ export async function withFileCache(
       await rename(draft, join(folder, name));
       await enter(name, size);
     };
+    downloadingBytes += expected.sizeBytes;
     try {
-      await fetch();
-    } catch (error) {
-      if (!(error instanceof AppError) || error.code !== 'disk-full') throw error;
-      // What is kept for later must not stand in the way of what is needed now.
-      await evict(0);
-      await fetch();
+      await makeRoom(expected.sizeBytes);
+      await fetch().catch(async (error: unknown) => {
+        if (!(error instanceof AppError) || error.code !== 'disk-full') throw error;
+        // What is kept for later must not stand in the way of what is needed now.
+        await giveWay(Number.POSITIVE_INFINITY);
+        await fetch();
+      });
+    } finally {
+      downloadingBytes -= expected.sizeBytes;
     }
   };
 
   const share = async (
     key: string,
     name: string,
-    { signal, expected }: { signal: AbortSignal | undefined; expected: Partial<StoredObject> },
+    { signal, expected }: { signal: AbortSignal | undefined; expected: Expected },
   ): Promise<void> => {
     let shared = downloads.get(name);
     if (shared === undefined || shared.stop.signal.aborted) {
@@ -168,6 +210,8 @@ export async function withFileCache(
   return {
     ...store,
     fetchToFile,
+    keptBytes,
+    giveWay,
 
     async putFile(key, path, options) {
       const stored = await store.putFile(key, path, options);

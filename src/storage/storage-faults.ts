@@ -8,14 +8,18 @@ export function errnoOf(error: unknown): string | undefined {
   return typeof code === 'string' ? code : undefined;
 }
 
+/** True for a failed system call that found no room. */
+export function isDiskFull(error: unknown): boolean {
+  return ['ENOSPC', 'EDQUOT'].includes(errnoOf(error) ?? '');
+}
+
 /** Turns a failed system call into an error of ours; anything else passes as it is. */
 export function toStorageFault(error: unknown, details: ErrorDetails = {}): unknown {
   const errno = errnoOf(error);
   if (error instanceof AppError || errno === undefined || errno === 'ABORT_ERR') return error;
   const all = { ...details, errno };
   if (errno === 'ENOENT') return new AppError('storage-object-missing', all, { cause: error });
-  if (errno === 'ENOSPC' || errno === 'EDQUOT')
-    return new AppError('disk-full', all, { cause: error });
+  if (isDiskFull(error)) return new AppError('disk-full', all, { cause: error });
   return new AppError('storage-unavailable', all, { cause: error });
 }
 

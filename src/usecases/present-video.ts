@@ -116,6 +116,7 @@ export function presentStage(run: RunRecord, now: Date): Stage {
 /** What is awaited begins with its code; where that is no stage of its own it is a fault of the platform. */
 function waitStage(waitingFor: string): Stage {
   const code = waitingFor.slice(0, waitingFor.indexOf(':'));
+  if (code === 'disk-full') return 'waiting-for-disk';
   return STAGES.find((stage) => stage === code) ?? 'waiting-for-platform';
 }
 

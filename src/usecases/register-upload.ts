@@ -8,6 +8,7 @@ import { PRIORITIES, PROFILES, VISIBILITIES } from '../domain/video.ts';
 import type { Logger } from '../observability/logger.ts';
 import type { ManifestFolder } from '../storage/manifest-folder.ts';
 import type { VideoWorkflows } from '../temporal/video-workflows.ts';
+import { requireQuota } from './quota.ts';
 
 /** What a manifest says: everything that the row will. */
 export type UploadManifest = NewVideo & { readonly createdAt: Date };
@@ -26,17 +27,21 @@ export interface RegisterUploadDeps {
  * has the manifest; the row is made once.
  *
  * A run that cannot be started now is started later, and no reason to fail.
- * @throws `database-unavailable`; the manifest then stays
+ * @param quotaBytes  of its owner; left out where the upload was promised to be kept
+ * @throws `database-unavailable`; the manifest then stays. `quota-exceeded`; nothing was entered
  */
 export async function registerUpload(
   deps: RegisterUploadDeps,
   manifest: UploadManifest,
+  quotaBytes?: number,
 ): Promise<VideoId> {
   const { database, manifests, workflows, logger } = deps;
-  const videoId = await database.run(async (em) => {
+  const videoId = await database.transact(async (em) => {
     const { categoryId } = manifest;
     const isGone = categoryId !== null && (await findCategory(em, categoryId)) === undefined;
     const inserted = await insertVideo(em, isGone ? { ...manifest, categoryId: null } : manifest);
+    if (inserted !== undefined && quotaBytes !== undefined)
+      await requireQuota(em, manifest.ownerId, quotaBytes);
     return inserted ?? (await findVideoIdByStoredName(em, manifest.storedName));
   });
   if (videoId === undefined)

@@ -5,6 +5,7 @@ import { sanitizeFileName, storedName } from '../domain/stored-name.ts';
 import type { Priority, Profile } from '../domain/video.ts';
 import type { ObjectSink, ObjectStore } from '../storage/object-store.ts';
 import { requireCategoryField } from './categories.ts';
+import { findAllowance, quotaExceeded } from './quota.ts';
 import {
   type RegisterUploadDeps,
   registerUpload,
@@ -12,6 +13,7 @@ import {
   writeManifest,
 } from './register-upload.ts';
 import { type Container, SNIFF_BYTES, sniffContainer } from './sniff-container.ts';
+import type { SpaceClaim, UploadSpace } from './upload-space.ts';
 import type { Viewer } from './viewer.ts';
 
 /**
@@ -29,6 +31,10 @@ import type { Viewer } from './viewer.ts';
 export interface SubmitUploadDeps extends RegisterUploadDeps {
   readonly store: ObjectStore;
   readonly maxUploadBytes: number;
+  /** What the videos of one member may take; undefined: no limit. */
+  readonly memberQuotaBytes?: number | undefined;
+  /** Of the disk that uploads go to; undefined where they go to no disk. */
+  readonly space: UploadSpace | undefined;
   readonly now: () => Date;
   /** Unguessable: lower-case letters and digits. */
   readonly randomName: () => string;
@@ -48,20 +54,34 @@ export interface UploadDetails {
 
 /** One upload under way. The caller ends it by `submit` or `abort`; calls come one after the other. */
 export interface IncomingUpload {
-  /** @throws `upload-too-large`, `upload-not-a-video` (both as soon as they are known), `disk-full`, `storage-unavailable` */
+  /**
+   * @throws `upload-too-large`, `quota-exceeded`, `upload-not-a-video` (as soon as they are known), `disk-full`,
+   *         `storage-unavailable`
+   */
   write(chunk: Uint8Array): Promise<void>;
   /**
    * Keeps the file and makes the video. On an error before the manifest nothing is left.
    * @param fileName the uploader's, as it came
-   * @throws `upload-file-empty`, `upload-not-a-video`, `validation-failed` (no such category), `database-unavailable`
+   * @throws `upload-file-empty`, `upload-not-a-video`, `validation-failed` (no such category), `quota-exceeded` (of several at
+   *         once), `database-unavailable`
    */
   submit(fileName: string, details: UploadDetails): Promise<VideoId>;
   /** Throws away what arrived. Idempotent; nothing happens after `submit`. */
   abort(): Promise<void>;
 }
 
+export interface RequestLength {
+  readonly bytes: number;
+  /** At most so much of it is not the file. */
+  readonly overheadBytes: number;
+}
+
 export interface SubmitUpload {
-  receive(viewer: Viewer): IncomingUpload;
+  /**
+   * @param length  of the whole request, where it says so: nothing is refused for the little that a form adds to its file
+   * @throws `quota-exceeded`, `disk-full`
+   */
+  receive(viewer: Viewer, length?: RequestLength): Promise<IncomingUpload>;
   /** Whether an upload of this process is between its manifest and its row. */
   isLive(storedName: string): boolean;
 }
@@ -69,13 +89,41 @@ export interface SubmitUpload {
 export function createSubmitUpload(deps: SubmitUploadDeps): SubmitUpload {
   const live = new Set<string>();
   return {
-    receive: (viewer) => receiveUpload(deps, live, viewer),
+    receive: async (viewer, length) =>
+      receiveUpload(deps, live, { viewer, ...(await admit(deps, viewer, length)) }),
     isLive: (name) => live.has(name),
   };
 }
 
-function receiveUpload(deps: SubmitUploadDeps, live: Set<string>, viewer: Viewer): IncomingUpload {
-  const { store, manifests, maxUploadBytes } = deps;
+/** What an upload may take; both undefined where nothing bounds it. */
+interface Admission {
+  /** Of the member's quota. */
+  readonly allowanceBytes: number | undefined;
+  readonly claim: SpaceClaim | undefined;
+}
+
+/** Before a byte has come. @throws `quota-exceeded`, `disk-full` */
+async function admit(
+  { database, memberQuotaBytes, space }: SubmitUploadDeps,
+  viewer: Viewer,
+  length: RequestLength | undefined,
+): Promise<Admission> {
+  const allowanceBytes =
+    memberQuotaBytes === undefined
+      ? undefined
+      : await database.run((em) => findAllowance(em, viewer, memberQuotaBytes));
+  const leastBytes = length === undefined ? 1 : length.bytes - length.overheadBytes;
+  if (memberQuotaBytes !== undefined && leastBytes > (allowanceBytes ?? leastBytes))
+    throw quotaExceeded(memberQuotaBytes);
+  return { allowanceBytes, claim: await space?.open(length?.bytes) };
+}
+
+function receiveUpload(
+  deps: SubmitUploadDeps,
+  live: Set<string>,
+  { viewer, allowanceBytes, claim }: Admission & { readonly viewer: Viewer },
+): IncomingUpload {
+  const { store, manifests, maxUploadBytes, memberQuotaBytes } = deps;
   let head: Uint8Array[] = [];
   let sizeBytes = 0;
   let opened:
@@ -118,10 +166,21 @@ function receiveUpload(deps: SubmitUploadDeps, live: Set<string>, viewer: Viewer
     return whole;
   };
 
+  /** Another upload of this member has entered its row meanwhile: nothing of this one stays. */
+  const refused = async (name: string, error: unknown): Promise<never> => {
+    if (!(error instanceof AppError) || error.code !== 'quota-exceeded') return keptForLater(error);
+    await store.delete([originalKey(name)]);
+    await manifests.remove(name);
+    throw error;
+  };
+
   return {
     async write(chunk) {
       sizeBytes += chunk.length;
       if (sizeBytes > maxUploadBytes) throw tooLarge(maxUploadBytes);
+      if (memberQuotaBytes !== undefined && sizeBytes > (allowanceBytes ?? sizeBytes))
+        throw quotaExceeded(memberQuotaBytes);
+      await claim?.take(chunk.length);
       if (opened !== undefined) return opened.sink.write(chunk);
       head.push(chunk.slice());
       if (sizeBytes >= SNIFF_BYTES) await open();
@@ -150,14 +209,18 @@ function receiveUpload(deps: SubmitUploadDeps, live: Set<string>, viewer: Viewer
           },
           sink,
         );
-        return await registerUpload(deps, manifest).catch(keptForLater);
+        return await registerUpload(deps, manifest, memberQuotaBytes).catch((error: unknown) =>
+          refused(name, error),
+        );
       } finally {
         live.delete(name);
+        claim?.close();
       }
     },
 
     async abort() {
       head = [];
+      claim?.close();
       await opened?.sink.abort();
     },
   };

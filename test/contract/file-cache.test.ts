@@ -1,9 +1,20 @@
 import { randomBytes, randomUUID } from 'node:crypto';
-import { mkdtemp, readdir, readFile, rm, stat, truncate, writeFile } from 'node:fs/promises';
+import {
+  constants,
+  copyFile,
+  mkdtemp,
+  readdir,
+  readFile,
+  rm,
+  stat,
+  truncate,
+  writeFile,
+} from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { AppError } from '../../src/domain/errors.ts';
+import type { Disk } from '../../src/storage/disk.ts';
 import { withFileCache } from '../../src/storage/file-cache.ts';
 import { createLocalStore } from '../../src/storage/local-store.ts';
 import type { ObjectStore } from '../../src/storage/object-store.ts';
@@ -33,14 +44,18 @@ beforeEach(async () => {
     async fetchToFile(key, path, signal, expected) {
       fetched.push(key);
       await before(signal);
-      await local.fetchToFile(key, path, signal, expected);
+      // As over a network: the file is the caller's alone.
+      const named = newPath();
+      await local.fetchToFile(key, named, signal, expected);
+      await copyFile(named, path, constants.COPYFILE_EXCL);
+      await rm(named);
     },
   };
 });
 afterEach(() => rm(folder, { recursive: true, force: true }));
 
-const open = (maxBytes = 1_000_000) =>
-  withFileCache(inner, { folder: join(folder, 'cache'), maxBytes });
+const open = (maxBytes = 1_000_000, disk?: Pick<Disk, 'measure'>) =>
+  withFileCache(inner, { folder: join(folder, 'cache'), maxBytes, ...(disk && { disk }) });
 const newPath = () => join(folder, randomUUID());
 
 async function store(bytes: Buffer): Promise<string> {
@@ -207,7 +222,9 @@ describe('a store with a cache of files', () => {
   it('gives up what it keeps where the disk is full', async () => {
     const cache = await open();
     const key = await store(randomBytes(1000));
-    await cache.fetchToFile(key, newPath());
+    const used = newPath();
+    await cache.fetchToFile(key, used);
+    await rm(used);
     let isFull = true;
     before = async () => {
       if (isFull) {
@@ -218,6 +235,35 @@ describe('a store with a cache of files', () => {
     const other = await store(randomBytes(1000));
     await cache.fetchToFile(other, newPath());
     expect(await cached()).toHaveLength(1);
+  });
+
+  it('gives way before a download that would not leave the margin free, in the order of use, but keeps what is worked with', async () => {
+    let freeBytes = 5000;
+    const disk = {
+      measure: async () => ({ totalBytes: 10_000, freeBytes, keptBytes: 0, marginBytes: 1000 }),
+    };
+    const cache = await open(1_000_000, disk);
+    const paths: string[] = [];
+    for (let count = 0; count < 3; count += 1) {
+      const path = newPath();
+      await cache.fetchToFile(await store(randomBytes(1000)), path);
+      paths.push(path);
+    }
+    const inUse = (await cached()).length;
+    expect(inUse).toBe(3);
+    expect(cache.keptBytes()).toBe(3000);
+
+    // The oldest is being worked with; the second would come free.
+    await rm(paths[1] ?? '');
+    freeBytes = 1500;
+    const waiting = cache.fetchToFile(await store(randomBytes(1000)), newPath());
+    await expect(waiting).rejects.toEqual(failing('disk-full'));
+    expect(await cached()).toHaveLength(2);
+    expect(fetched).toHaveLength(3);
+
+    freeBytes = 2500;
+    await cache.fetchToFile(await store(randomBytes(1000)), newPath());
+    expect(await cached()).toHaveLength(3);
   });
 
   it('forgets what is deleted, and tells each failure to all who wait', async () => {

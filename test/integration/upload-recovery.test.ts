@@ -131,10 +131,11 @@ describe('recoverManifests', () => {
   /** A whole upload by the use case, with a database that can be switched off from the row on. */
   async function open() {
     let isAway = false;
+    const away = () => Promise.reject(new AppError('database-unavailable'));
     const database: Database = {
       ...api.db.database,
-      run: (work) =>
-        isAway ? Promise.reject(new AppError('database-unavailable')) : api.db.database.run(work),
+      run: (work) => (isAway ? away() : api.db.database.run(work)),
+      transact: (work) => (isAway ? away() : api.db.database.transact(work)),
     };
     const store = await createLocalStore({ root: join(folder, 'media') });
     const manifests = createManifestFolder(join(folder, 'process'));
@@ -146,6 +147,7 @@ describe('recoverManifests', () => {
     const submit = {
       ...shared,
       maxUploadBytes: 1e9,
+      space: undefined,
       randomName: () => randomBytes(8).toString('hex'),
     };
     const uploads = createSubmitUpload(submit);
@@ -159,7 +161,7 @@ describe('recoverManifests', () => {
         isAway = away;
       },
       async upload() {
-        const upload = uploads.receive({
+        const upload = await uploads.receive({
           userId: user.id,
           email: user.email,
           role: 'member',

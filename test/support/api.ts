@@ -15,6 +15,7 @@ import { insertVideo, type NewVideo } from '../../src/db/videos.ts';
 import type { UserId, VideoId } from '../../src/domain/ids.ts';
 import type { Role, Scope } from '../../src/domain/video.ts';
 import { createLogger } from '../../src/observability/logger.ts';
+import { createDisk } from '../../src/storage/disk.ts';
 import { createLocalStore } from '../../src/storage/local-store.ts';
 import type { ObjectStore } from '../../src/storage/object-store.ts';
 import { createApiKeyFor } from '../../src/usecases/api-keys.ts';
@@ -23,6 +24,7 @@ import { createMediaLibrary } from '../../src/usecases/find-media.ts';
 import { createPictureLibrary } from '../../src/usecases/find-pictures.ts';
 import { createOwnPosters } from '../../src/usecases/own-posters.ts';
 import { createPasswords } from '../../src/usecases/passwords.ts';
+import { createStorageReport } from '../../src/usecases/storage-report.ts';
 import { getVideo } from '../../src/usecases/videos.ts';
 import { scopesOf } from '../../src/usecases/viewer.ts';
 import { createTestDatabase, type TestDatabase } from './database.ts';
@@ -93,6 +95,15 @@ export async function createTestApi(settings: Partial<AppDeps['settings']> = {})
       temporal: () => workflows.isReachable(),
       storage: () => Promise.resolve(true),
     },
+    readStorageReport: createStorageReport({
+      database: db.database,
+      store,
+      disks: [{ name: 'media', disk: createDisk({ folder }) }],
+      space: undefined,
+      memberQuotaBytes: undefined,
+      graceSeconds: 3600,
+      now,
+    }),
     uploadRoutes: new Hono<AppEnv>().post('/videos/upload', (c) => c.text('not under test', 201)),
     mediaRoutes: createMediaRoutes({
       library: createMediaLibrary({ database: db.database, store }),

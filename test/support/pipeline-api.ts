@@ -51,6 +51,7 @@ export async function servePipeline(
       temporal: () => workflows.isReachable(),
       storage: () => Promise.resolve(true),
     },
+    readStorageReport: () => Promise.reject(new Error('not under test')),
     uploadRoutes: new Hono<AppEnv>(),
     mediaRoutes: createMediaRoutes({ library: createMediaLibrary({ database, store }), sender }),
     pictureRoutes: createPictureRoutes({

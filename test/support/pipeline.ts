@@ -17,6 +17,7 @@ import { createFfmpeg } from '../../src/media/ffmpeg.ts';
 import { createScratchRoot } from '../../src/media/scratch.ts';
 import { type ToolLauncher, unconfinedLauncher } from '../../src/media/tool-launcher.ts';
 import { createLogger } from '../../src/observability/logger.ts';
+import { createDisk } from '../../src/storage/disk.ts';
 import { createLocalStore } from '../../src/storage/local-store.ts';
 import { openTemporalClient } from '../../src/temporal/client.ts';
 import { ensureServerSide } from '../../src/temporal/ensure-server-side.ts';
@@ -60,6 +61,10 @@ export interface PipelineOptions {
   /** Default: no sandbox, so that stubs may leave notes where they like. */
   readonly launcher?: ToolLauncher;
   readonly settings?: Partial<ServerSettings>;
+  /** Where the pipeline makes its folder; the system's folder for temporary files when left out. */
+  readonly parent?: string;
+  /** Default: none. */
+  readonly diskMarginBytes?: number;
   readonly maxVideoProcessingTasks?: number;
   /** Puts other parts in the place of the real ones. */
   readonly replace?: (deps: ActivityDeps) => Partial<ActivityDeps>;
@@ -88,7 +93,7 @@ export async function startPipeline(options: PipelineOptions = {}): Promise<Pipe
   if (!hasRuntime)
     Runtime.install({ logger: new DefaultLogger('ERROR', () => undefined), shutdownSignals: [] });
   hasRuntime = true;
-  const folder = await mkdtemp(path.join(tmpdir(), 'steadyreel-pipeline-'));
+  const folder = await mkdtemp(path.join(options.parent ?? tmpdir(), 'steadyreel-pipeline-'));
   const [db, namespace] = await Promise.all([createTestDatabase(), createNamespace()]);
   const address = testTemporalAddress();
   const client = openTemporalClient({ address, namespace });
@@ -98,6 +103,7 @@ export async function startPipeline(options: PipelineOptions = {}): Promise<Pipe
     name: 'test',
   });
   const scratch = await createScratchRoot(path.join(folder, 'work'));
+  const disk = createDisk({ folder, marginBytes: options.diskMarginBytes ?? 0 });
   const launcher = options.launcher ?? (await unconfinedLauncher());
   const settings: ServerSettings = { ...TEST_SETTINGS, ...options.settings };
   const real: ActivityDeps = {
@@ -114,6 +120,7 @@ export async function startPipeline(options: PipelineOptions = {}): Promise<Pipe
     ffprobePath: process.env['FFPROBE_PATH'] ?? '/usr/bin/ffprobe',
     launcher,
     scratch,
+    disks: { outputs: disk, scratch: disk, keepsMedia: true },
     logger,
     settings,
   };

@@ -1,4 +1,4 @@
-import { randomBytes } from 'node:crypto';
+import { randomBytes, randomUUID } from 'node:crypto';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
@@ -12,6 +12,7 @@ import { configureUploadServer, createUploadRoutes } from '../../src/api/routes/
 import { createDatabase } from '../../src/db/database.ts';
 import { openOrm } from '../../src/db/orm.ts';
 import { createLogger } from '../../src/observability/logger.ts';
+import { createDisk } from '../../src/storage/disk.ts';
 import { createLocalStore } from '../../src/storage/local-store.ts';
 import { createManifestFolder } from '../../src/storage/manifest-folder.ts';
 import type { ObjectStore } from '../../src/storage/object-store.ts';
@@ -22,6 +23,8 @@ import { createMediaLibrary } from '../../src/usecases/find-media.ts';
 import { createPasswords } from '../../src/usecases/passwords.ts';
 import { recoverManifests, type RecoveryReport } from '../../src/usecases/recover-manifests.ts';
 import { createSubmitUpload } from '../../src/usecases/submit-upload.ts';
+import { createStorageReport } from '../../src/usecases/storage-report.ts';
+import { createUploadSpace } from '../../src/usecases/upload-space.ts';
 import { getVideo } from '../../src/usecases/videos.ts';
 import { createFakeWorkflows, type FakeWorkflows } from './fake-workflows.ts';
 
@@ -30,6 +33,10 @@ export interface UploadServerOptions {
   /** Media in `media/`, manifests in `process/`. */
   readonly folder: string;
   readonly maxUploadBytes?: number;
+  readonly memberQuotaBytes?: number;
+  /** Default: none. */
+  readonly diskMarginBytes?: number;
+  readonly graceSeconds?: number;
   readonly uploadStallMs?: number;
   readonly maxUploads?: number;
   readonly maxStreams?: number;
@@ -67,9 +74,16 @@ export async function startUploadServer(options: UploadServerOptions): Promise<U
   const logger = createLogger({ level: 'error', format: 'json', name: 'api' });
   const now = () => new Date();
   const shared = { database, store, manifests, workflows, logger, crashPoint, now };
+  const disk = createDisk({ folder, marginBytes: options.diskMarginBytes ?? 0 });
+  const space =
+    options.s3 === undefined
+      ? createUploadSpace({ database, disk, processName: randomUUID(), logger })
+      : undefined;
   const uploads = createSubmitUpload({
     ...shared,
     maxUploadBytes,
+    memberQuotaBytes: options.memberQuotaBytes,
+    space,
     randomName: () => randomBytes(8).toString('hex'),
   });
 
@@ -84,6 +98,15 @@ export async function startUploadServer(options: UploadServerOptions): Promise<U
       temporal: async () => true,
       storage: async () => true,
     },
+    readStorageReport: createStorageReport({
+      database,
+      store,
+      disks: [{ name: 'media', disk }],
+      space,
+      memberQuotaBytes: options.memberQuotaBytes,
+      graceSeconds: options.graceSeconds ?? 3600,
+      now,
+    }),
     settings: {
       publicUrl: 'http://127.0.0.1',
       trustedProxies: [],

@@ -60,7 +60,7 @@ async function receive(
   const { incoming, outgoing } = c.env;
   if (incoming === undefined || outgoing === undefined)
     throw new Error("uploads are read from Node's own request");
-  const upload = uploads.receive(c.get('viewer'));
+  const upload = await uploads.receive(c.get('viewer'), readLength(c));
   try {
     inviteBody(outgoing as ServerResponse);
     const form = await readUploadForm(incoming as IncomingMessage, {
@@ -79,6 +79,13 @@ async function receive(
       );
     throw error;
   }
+}
+
+function readLength(c: Context<AppEnv>) {
+  const length = c.req.header('content-length');
+  return length === undefined
+    ? undefined
+    : { bytes: Number(length), overheadBytes: FORM_OVERHEAD_BYTES };
 }
 
 /** A body without a length is counted as it comes. */

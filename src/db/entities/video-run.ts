@@ -36,6 +36,8 @@ const VideoRunSchema = defineEntity({
     workedSeconds: p.double().$type<number>().default(0),
     /** When a tool of this run last reported; a run that has a plan and no recent sign waits for a slot. */
     toolSeenAt: p.datetime().nullable().$type<Date>(),
+    /** Disk that this run may fill from its beginning on; null until it has found room. Counts while the run is active. */
+    reservedBytes: p.bigint('number').nullable(),
     /** Set while a fault of the platform is waited out: what is awaited, in one line. */
     waitingFor: p.text().nullable(),
     warnings: p.json().$type<readonly { code: string; detail: string }[]>().defaultRaw(`'[]'`),

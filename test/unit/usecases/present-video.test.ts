@@ -101,7 +101,7 @@ describe('presentVideo', () => {
       toolSeenAt: null,
       stage: 'compress',
       waitingFor: 'disk-full: x',
-      shown: 'waiting-for-platform',
+      shown: 'waiting-for-disk',
     },
     {
       toolSeenAt: NOW,
