@@ -20,6 +20,7 @@ import { withFileCache } from './storage/file-cache.ts';
 import { createLocalStore } from './storage/local-store.ts';
 import { createManifestFolder } from './storage/manifest-folder.ts';
 import type { ObjectStore } from './storage/object-store.ts';
+import { startRetention } from './temporal/apply-retention.ts';
 import { openTemporalClient } from './temporal/client.ts';
 import { createRunDescriptions } from './temporal/run-descriptions.ts';
 import { withLaterStarts } from './temporal/start-later.ts';
@@ -33,6 +34,7 @@ import { createUserAdministration, type UserAdministration } from './usecases/ma
 import { createOwnPosters, type OwnPosters } from './usecases/own-posters.ts';
 import { createPasswords } from './usecases/passwords.ts';
 import { recoverManifests, type RecoveryReport } from './usecases/recover-manifests.ts';
+import { lookAtRetention, type RetentionPreview } from './usecases/retention.ts';
 import { createSubmitUpload, type SubmitUpload } from './usecases/submit-upload.ts';
 import {
   createStorageReport,
@@ -93,7 +95,7 @@ export async function composeWorker(config: Config): Promise<WorkerParts> {
       maxDurationSeconds: config.maxVideoDurationSeconds,
       platformFaultPatienceSeconds: config.platformFaultPatienceSeconds,
       oldVersionGraceSeconds: config.oldVersionGraceSeconds,
-      workRetentionDays: config.workRetentionDays,
+      ...config.retention,
       reconcileGraceSeconds: config.reconcileGraceSeconds,
       lanes: config.maxVideoProcessingTasks,
       ffmpegMemoryMb,
@@ -293,6 +295,28 @@ async function openWorkDisks(
   const cached = await withFileCache(store, { folder: sourceCacheDir, maxBytes, disk: scratch });
   const disk = createDisk({ folder: workDir, marginBytes: diskMarginBytes, kept: cached });
   return { store: cached, disks: { outputs: disk, scratch: disk, keepsMedia } };
+}
+
+/** What the command about retention works with. */
+export async function composeRetention(config: Config): Promise<{
+  look(page: { readonly afterId: number; readonly limit: number }): Promise<RetentionPreview>;
+  start(): ReturnType<typeof startRetention>;
+  close(): Promise<void>;
+}> {
+  const database = createDatabase(await openOrm({ databaseUrl: config.databaseUrl, poolSize: 1 }));
+  const client = openTemporalClient({
+    address: config.temporalAddress,
+    namespace: config.temporalNamespace,
+  });
+  const deps = { database, now: () => new Date(), retention: config.retention };
+  return {
+    look: (page) => lookAtRetention(deps, page),
+    start: () => startRetention(client),
+    async close() {
+      await client.connection.close();
+      await database.close();
+    },
+  };
 }
 
 /** What commands about users work with. */

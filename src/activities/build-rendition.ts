@@ -52,7 +52,7 @@ export function buildRendition(
       throw new AppError('piece-missing', { detail: `The plan has no ${quality}.` });
 
     const piece = renditionPiece(plan, rendition, attempt.run.settings);
-    const done = (await findSoundPieces(deps, ownerOf(attempt.video), [piece])).get(piece.name);
+    const done = (await findSoundPieces(deps, ownerOf(attempt.run), [piece])).get(piece.name);
     const kept = done ?? (await join(deps, attempt, plan, rendition));
     await enterStreams(deps, attempt, { plan, rendition, piece: kept });
     return { text: done === undefined ? 'joined' : 'there already' };
@@ -70,7 +70,7 @@ async function join(
   const audio = plan.audio === null ? undefined : audioPiece(plan);
   const found = await findSoundPieces(
     deps,
-    ownerOf(video),
+    ownerOf(run),
     audio === undefined ? chunks : [...chunks, audio],
   );
   const require = (name: string): FinishedPiece => {
@@ -131,11 +131,11 @@ async function join(
 /** Players change between renditions at key frames, which lie on one grid: with as many frames they are the same in all. */
 async function requireSameFrames(
   tx: EntityManager,
-  { run, video }: HeavyWork,
+  { run }: HeavyWork,
   plan: EncodingPlan,
 ): Promise<void> {
   const pieces = plan.renditions.map((rendition) => renditionPiece(plan, rendition, run.settings));
-  const joined = [...(await findPieces(tx, ownerOf(video), pieces)).values()];
+  const joined = [...(await findPieces(tx, ownerOf(run), pieces)).values()];
   const frames = Object.fromEntries(joined.map(({ name, facts }) => [name, facts.frames ?? 0]));
   if (new Set(Object.values(frames)).size <= 1) return;
   throw checkFailed('frame-count', 'The renditions have different numbers of frames.', {

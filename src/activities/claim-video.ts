@@ -97,6 +97,7 @@ function takeSnapshot(
     threads: server.threads,
     ffmpegMemoryMb: server.ffmpegMemoryMb,
     decodeCheck: server.decodeCheck,
+    keepOriginal: server.keepOriginal,
   };
 }
 

@@ -17,7 +17,7 @@ export function compressAudio(
     const plan = requirePlan(attempt.run);
     if (plan.audio === null) return { text: 'no sound' };
     const piece = audioPiece(plan);
-    const done = await findSoundPieces(deps, ownerOf(attempt.video), [piece]);
+    const done = await findSoundPieces(deps, ownerOf(attempt.run), [piece]);
     if (done.has(piece.name)) return { text: 'there already' };
 
     const outputPath = path.join(attempt.folder, 'audio.mp4');

@@ -77,12 +77,12 @@ export function compressChunk(deps: ActivityDeps, work: ChunkWork): Promise<{ te
 
 async function findMissing(
   deps: ActivityDeps,
-  { run, video }: HeavyWork,
+  { run }: HeavyWork,
   { plan, chunk }: { plan: EncodingPlan; chunk: Chunk },
 ): Promise<readonly RenditionPlan[]> {
   const nameOf = (rendition: RenditionPlan) => chunkPiece(plan, chunk, rendition, run.settings);
-  const wanted = await findUnjoined(deps, run, video);
-  const done = await findSoundPieces(deps, ownerOf(video), wanted.map(nameOf));
+  const wanted = await findUnjoined(deps, run);
+  const done = await findSoundPieces(deps, ownerOf(run), wanted.map(nameOf));
   return wanted.filter((rendition) => !done.has(nameOf(rendition).name));
 }
 
@@ -179,7 +179,7 @@ async function fetchPicture(
     return { sourcePath, videoStreamIndex: plan.video.streamIndex, clock };
   }
   const copy = indexedCopyPiece(plan);
-  const piece = (await findSoundPieces(deps, ownerOf(attempt.video), [copy])).get(copy.name);
+  const piece = (await findSoundPieces(deps, ownerOf(attempt.run), [copy])).get(copy.name);
   if (piece === undefined) throw new AppError('piece-missing', { piece: copy.name });
   return {
     sourcePath: await fetchPiece(deps, attempt, piece, 'indexed.mkv'),
@@ -191,12 +191,12 @@ async function fetchPicture(
 /** How many chunks are in the ledger already, by the smallest rendition's. */
 async function countDone(
   deps: ActivityDeps,
-  { run, video }: HeavyWork,
+  { run }: HeavyWork,
   plan: EncodingPlan,
 ): Promise<number> {
   const rendition = plan.renditions.at(-1);
   if (rendition === undefined) return 0;
   const pieces = plan.chunks.map((chunk) => chunkPiece(plan, chunk, rendition, run.settings));
-  const done = await deps.database.run((em) => findPieces(em, ownerOf(video), pieces));
+  const done = await deps.database.run((em) => findPieces(em, ownerOf(run), pieces));
   return done.size;
 }

@@ -86,6 +86,12 @@ export interface OrchestrationActivities {
   cancelActiveRun(input: VideoRef): Promise<{ readonly stillActive: boolean }>;
   removeVideo(input: VideoRef): Promise<DeletionReceipt>;
 
+  /** Removes the original of a published video, where it is not to be kept. */
+  replaceOriginal(input: VideoRef): Promise<OriginalOutcome>;
+  replaceOriginals(input: { readonly afterId: number }): Promise<ReplacedPage>;
+  removeGivenUpOriginals(): Promise<{ readonly removed: number }>;
+  deleteExpiredVideos(): Promise<{ readonly deleted: number; readonly isLast: boolean }>;
+
   startPendingVideos(): Promise<{ readonly started: readonly number[] }>;
   settleEndedRuns(): Promise<{ readonly settled: readonly string[] }>;
   startPendingDeletions(): Promise<{ readonly started: readonly number[] }>;
@@ -95,6 +101,19 @@ export interface OrchestrationActivities {
   removeRetiredVersions(): Promise<Orphans>;
   removeExpiredPieces(): Promise<Orphans>;
   removeUnownedObjects(): Promise<{ readonly deleted: number }>;
+}
+
+/** False: it is to be kept, or gone already. */
+export interface OriginalOutcome {
+  readonly replaced: boolean;
+}
+
+/** @see `replaceOriginals` */
+export interface ReplacedPage {
+  readonly replaced: number;
+  readonly failed: number;
+  /** Where the next page begins; null after the last. */
+  readonly nextId: number | null;
 }
 
 /** A picture that somebody has asked for, by the row that says so. */

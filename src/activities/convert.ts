@@ -1,8 +1,9 @@
 import path from 'node:path';
 import { saveStream, type StreamFacts } from '../db/outputs.ts';
 import type { EncodingPlan } from '../domain/encoding-plan.ts';
-import { originalKey, outputKey } from '../domain/object-keys.ts';
+import { outputKey } from '../domain/object-keys.ts';
 import { copyPiece } from '../domain/recipe.ts';
+import type { RunSource } from '../domain/run-source.ts';
 import { promisesLength } from '../domain/source-facts.ts';
 import { copyToMp4Args } from '../media/copy-args.ts';
 import { verifyCopy } from '../media/verify.ts';
@@ -11,10 +12,17 @@ import type { VideoRef } from './contracts.ts';
 import type { ActivityDeps } from './deps.ts';
 import { asActiveRun } from './fence.ts';
 import { doHeavyWork, type HeavySpec, type HeavyWork } from './heavy-work.ts';
-import { fetchSource, findSoundPieces, keepPiece, ownerOf, requirePlan } from './pieces.ts';
+import {
+  fetchSource,
+  findSoundPieces,
+  keepPiece,
+  ownerOf,
+  requirePlan,
+  requireSource,
+} from './pieces.ts';
 
 /**
- * Makes the `processed` version of H.264 sources: the original itself where it is an MP4 already, else a copy of its streams.
+ * Makes the `processed` version of H.264 sources: the source itself where it is an MP4 already, else a copy of its streams.
  *
  * Every other source has none of its own: its tallest rendition serves, so that nothing is ever encoded twice.
  */
@@ -24,13 +32,14 @@ export function convert(deps: ActivityDeps, { videoId }: VideoRef): Promise<{ te
     const plan = requirePlan(attempt.run);
     if (plan.conversion === 'encode') return { text: 'the tallest rendition will serve' };
     if (plan.conversion === 'none') {
+      const source = await requireSource(deps, attempt);
       await asActiveRun(deps, videoId, (tx, run) =>
-        saveStream(tx, videoId, run.version, 'processed', originalAsStream(attempt, plan)),
+        saveStream(tx, videoId, run.version, 'processed', sourceAsStream(source, plan)),
       );
-      return { text: 'the original is MP4/H.264 already' };
+      return { text: `the ${source.kind} is MP4/H.264 already` };
     }
     const piece = copyPiece(plan);
-    const done = (await findSoundPieces(deps, ownerOf(attempt.video), [piece])).get(piece.name);
+    const done = (await findSoundPieces(deps, ownerOf(attempt.run), [piece])).get(piece.name);
     if (done === undefined) await makeCopy(deps, attempt, plan);
     else {
       await asActiveRun(deps, videoId, (tx, run) =>
@@ -48,7 +57,7 @@ async function makeCopy(deps: ActivityDeps, attempt: HeavyWork, plan: EncodingPl
     sourcePath: await fetchSource(deps, attempt),
     videoStreamIndex: plan.video.streamIndex,
     audio: plan.audio,
-    sizeBytes: video.originalSizeBytes,
+    sizeBytes: run.source.sizeBytes,
     outputPath,
   });
   await attempt.runFfmpeg(command, { durationSeconds: plan.durationSeconds });
@@ -92,14 +101,17 @@ function copyAsStream(piece: FinishedPiece, plan: EncodingPlan): StreamFacts {
 }
 
 /** RFC 6381 allows the bare names; the exact ones would need the whole file here. */
-function originalAsStream({ video }: HeavyWork, plan: EncodingPlan): StreamFacts {
+function sourceAsStream(
+  { objectKey, sizeBytes, sha256 }: RunSource,
+  plan: EncodingPlan,
+): StreamFacts {
   return {
-    objectKey: originalKey(video.storedName),
-    sizeBytes: video.originalSizeBytes,
-    sha256: video.originalSha256,
+    objectKey,
+    sizeBytes,
+    sha256,
     widthPx: plan.video.widthPx,
     heightPx: plan.video.heightPx,
-    bitrateBps: Math.round((video.originalSizeBytes * 8) / plan.durationSeconds),
+    bitrateBps: Math.round((sizeBytes * 8) / plan.durationSeconds),
     durationSeconds: plan.durationSeconds,
     codecs: plan.audio === null ? 'avc1' : 'avc1,mp4a',
   };

@@ -1,4 +1,5 @@
 import type { Database } from '../db/database.ts';
+import type { RetentionSettings } from '../domain/retention.ts';
 import type { DecodeCheck } from '../domain/run-settings.ts';
 import type { OnTruncated } from '../domain/video.ts';
 import type { Ffmpeg } from '../media/ffmpeg.ts';
@@ -39,7 +40,7 @@ export interface WorkDisks {
 }
 
 /** The server's own settings, of which each run gets a snapshot when it is claimed. */
-export interface ServerSettings {
+export interface ServerSettings extends RetentionSettings {
   readonly crf: number;
   readonly preset: string;
   readonly onTruncated: OnTruncated;
@@ -47,7 +48,6 @@ export interface ServerSettings {
   readonly maxDurationSeconds: number;
   readonly platformFaultPatienceSeconds: number;
   readonly oldVersionGraceSeconds: number;
-  readonly workRetentionDays: number;
   readonly reconcileGraceSeconds: number;
   readonly lanes: number;
   readonly threads: number;

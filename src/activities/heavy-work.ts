@@ -89,7 +89,7 @@ export async function doHeavyWork<T>(
   try {
     const begun = await begin(deps, spec);
     run = begun.run;
-    await requireDisk(deps, begun);
+    await requireDisk(deps, begun.run);
     if (spec.onProcessingQueue) progress.start();
     log.info({ attempt: context.info.attempt }, 'step started');
     const result = await deps.scratch.withScratch((folder) =>

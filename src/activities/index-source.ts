@@ -29,7 +29,7 @@ export function indexSource(deps: ActivityDeps, { videoId }: VideoRef): Promise<
     const plan = requirePlan(attempt.run);
     if (!plan.needsIndex) return { text: 'not needed' };
     const piece = indexedCopyPiece(plan);
-    const done = await findSoundPieces(deps, ownerOf(attempt.video), [piece]);
+    const done = await findSoundPieces(deps, ownerOf(attempt.run), [piece]);
     if (done.has(piece.name)) return { text: 'there already' };
 
     const sourcePath = await fetchSource(deps, attempt);
@@ -58,7 +58,7 @@ async function copy(
     ...files,
     videoStreamIndex: plan.video.streamIndex,
     startSeconds: plan.startSeconds,
-    sizeBytes: attempt.video.originalSizeBytes,
+    sizeBytes: attempt.run.source.sizeBytes,
   });
   await attempt.runFfmpeg(command);
   const scan = await countPackets(files.outputPath, COPIED_STREAM_INDEX, attempt.probeLimits());

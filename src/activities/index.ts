@@ -27,6 +27,12 @@ import {
   startPendingDeletions,
   startPendingVideos,
 } from './reconcile.ts';
+import {
+  deleteExpiredVideos,
+  removeGivenUpOriginals,
+  replaceOriginal,
+  replaceOriginals,
+} from './retention.ts';
 import { markCancelled, markFailed } from './settle-run.ts';
 import { short } from './to-application-failure.ts';
 
@@ -50,6 +56,10 @@ export function createActivities(deps: ActivityDeps): Activities {
       deleteObjects: short((input) => deleteObjects(deps, input)),
       cancelActiveRun: short((input) => cancelActiveRun(deps, input)),
       removeVideo: short((input) => removeVideo(deps, input)),
+      replaceOriginal: short((input) => replaceOriginal(deps, input)),
+      replaceOriginals: short((input) => replaceOriginals(deps, input)),
+      removeGivenUpOriginals: short(() => removeGivenUpOriginals(deps)),
+      deleteExpiredVideos: short(() => deleteExpiredVideos(deps)),
       startPendingVideos: short(() => startPendingVideos(deps)),
       settleEndedRuns: short(() => settleEndedRuns(deps)),
       startPendingDeletions: short(() => startPendingDeletions(deps)),

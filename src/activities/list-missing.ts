@@ -1,6 +1,6 @@
 import { listStreams } from '../db/outputs.ts';
 import { enterSteps, type KnownStep } from '../db/progress.ts';
-import type { Run, RunVideo } from '../db/runs.ts';
+import type { Run } from '../db/runs.ts';
 import type { EncodingPlan } from '../domain/encoding-plan.ts';
 import { audioPiece, chunkPiece, indexedCopyPiece } from '../domain/recipe.ts';
 import type { RenditionPlan } from '../domain/rendition-ladder.ts';
@@ -16,13 +16,10 @@ export async function listMissingChunks(
   deps: ActivityDeps,
   { videoId }: VideoRef,
 ): Promise<MissingPieces> {
-  const { run, video } = await asActiveRun(deps, videoId, async (_tx, active, owned) => ({
-    run: active,
-    video: owned,
-  }));
+  const run = await asActiveRun(deps, videoId, async (_tx, active) => active);
   const plan = requirePlan(run);
-  const renditions = await findUnjoined(deps, run, video);
-  const missing = await findMissing(deps, { run, video, plan, renditions });
+  const renditions = await findUnjoined(deps, run);
+  const missing = await findMissing(deps, { run, plan, renditions });
   await asActiveRun(deps, videoId, (tx, active) =>
     enterSteps(tx, active.id, judgeSteps(active, plan, { ...missing, renditions }), {
       begin: true,
@@ -35,12 +32,11 @@ async function findMissing(
   deps: ActivityDeps,
   work: {
     readonly run: Run;
-    readonly video: RunVideo;
     readonly plan: EncodingPlan;
     readonly renditions: readonly RenditionPlan[];
   },
 ): Promise<MissingPieces> {
-  const { run, video, plan, renditions } = work;
+  const { run, plan, renditions } = work;
   if (renditions.length === 0) return { indexedCopy: false, chunks: [], audio: false };
   const wanted = plan.chunks.flatMap((chunk) =>
     renditions.map((rendition) => ({
@@ -51,7 +47,7 @@ async function findMissing(
   );
   const audio = audioPiece(plan);
   const copy = indexedCopyPiece(plan);
-  const done = await findSoundPieces(deps, ownerOf(video), [
+  const done = await findSoundPieces(deps, ownerOf(run), [
     audio,
     copy,
     ...wanted.map(({ piece }) => piece),
@@ -100,13 +96,12 @@ export async function listMissingRenditions(
   deps: ActivityDeps,
   { videoId }: VideoRef,
 ): Promise<{ qualities: readonly Quality[] }> {
-  const { run, video, streams } = await asActiveRun(deps, videoId, async (tx, active, owned) => ({
+  const { run, streams } = await asActiveRun(deps, videoId, async (tx, active) => ({
     run: active,
-    video: owned,
     streams: await listStreams(tx, videoId, active.version),
   }));
   const plan = requirePlan(run);
-  const unjoined = new Set((await findUnjoined(deps, run, video)).map(({ quality }) => quality));
+  const unjoined = new Set((await findUnjoined(deps, run)).map(({ quality }) => quality));
   const entered = new Set(streams.map(({ output }) => output));
   const needed = plan.renditions.filter(
     ({ quality }, index) =>

@@ -51,7 +51,7 @@ async function makeAll(
   const plan = requirePlan(run);
   const source = storyboardSource(plan);
   const wanted = renditionPiece(plan, source, run.settings);
-  const rendition = (await findSoundPieces(deps, ownerOf(video), [wanted])).get(wanted.name);
+  const rendition = (await findSoundPieces(deps, ownerOf(run), [wanted])).get(wanted.name);
   if (rendition === undefined) throw new AppError('piece-missing', { piece: wanted.name });
 
   const layout = planStoryboard({
@@ -62,7 +62,7 @@ async function makeAll(
     heightPx: source.heightPx,
   });
   const pieces = storyboardPieces(plan, layout, source.quality);
-  const done = await findSoundPieces(deps, ownerOf(video), pieces);
+  const done = await findSoundPieces(deps, ownerOf(run), pieces);
   const present = pieces.flatMap(({ name }) => done.get(name) ?? []);
   if (present.length === pieces.length) return { layout, sheets: present };
 

@@ -72,7 +72,7 @@ async function makeAll(
   const { run, video, folder, signal } = attempt;
   const from = pictureSource(plan);
   const pieces = times.map((atSeconds, index) => thumbnailPiece(plan, { index, atSeconds }, from));
-  const done = await findSoundPieces(deps, ownerOf(video), pieces);
+  const done = await findSoundPieces(deps, ownerOf(run), pieces);
 
   const streams = await deps.database.run((em) => listStreams(em, video.id, run.version));
   const stream = streams.find(({ output }) => output === from);

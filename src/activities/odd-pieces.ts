@@ -30,7 +30,7 @@ export async function forgetOddPieces(
   const odd: FinishedPiece[] = [];
   for (const rendition of plan.renditions) {
     const chunks = plan.chunks.map((chunk) => chunkPiece(plan, chunk, rendition, run.settings));
-    const found = await deps.database.run((em) => findPieces(em, ownerOf(video), chunks));
+    const found = await deps.database.run((em) => findPieces(em, ownerOf(run), chunks));
     odd.push(...findOddPieces([...found.values()]));
   }
   for (const piece of odd) await deps.database.run((em) => forgetPiece(em, piece));

@@ -10,13 +10,14 @@ import {
   recordPiece,
   withoutOwner,
 } from '../db/pieces.ts';
-import type { Run, RunVideo } from '../db/runs.ts';
+import { renewSource, type Run } from '../db/runs.ts';
 import type { EntityManager } from '../db/orm.ts';
 import { AppError } from '../domain/errors.ts';
 import type { EncodingPlan } from '../domain/encoding-plan.ts';
-import { originalKey, workKey } from '../domain/object-keys.ts';
+import { workKey } from '../domain/object-keys.ts';
 import { type Piece, renditionPiece } from '../domain/recipe.ts';
 import type { RenditionPlan } from '../domain/rendition-ladder.ts';
+import type { RunSource } from '../domain/run-source.ts';
 import { hashFile } from '../storage/hash-file.ts';
 import type { ActivityDeps } from './deps.ts';
 import { asActiveRun } from './fence.ts';
@@ -24,8 +25,8 @@ import type { HeavyWork } from './heavy-work.ts';
 
 /** How activities and the ledger meet: what is finished, bringing it here, and entering what was made. */
 
-export function ownerOf(video: RunVideo): PieceOwner {
-  return { videoId: video.id, sourceSha256: video.originalSha256 };
+export function ownerOf(run: Run): PieceOwner {
+  return { videoId: run.videoId, sourceSha256: run.source.sha256 };
 }
 
 /** The plan of a run. @throws `piece-missing` when it has none, so that the run goes back to where plans are made */
@@ -65,28 +66,44 @@ export async function findSoundPieces(
 export async function findUnjoined(
   deps: ActivityDeps,
   run: Run,
-  video: RunVideo,
 ): Promise<readonly RenditionPlan[]> {
   const plan = requirePlan(run);
   const pieces = plan.renditions.map((rendition) => renditionPiece(plan, rendition, run.settings));
-  const done = await findSoundPieces(deps, ownerOf(video), pieces);
+  const done = await findSoundPieces(deps, ownerOf(run), pieces);
   return plan.renditions.filter((_rendition, index) => !done.has(pieces[index]?.name ?? ''));
 }
 
-/** Brings the original to the attempt's folder. @throws `source-missing` when it is gone or has another size */
+/** Brings what the run reads to the attempt's folder. @throws as `requireSource` */
 export async function fetchSource(deps: ActivityDeps, attempt: HeavyWork): Promise<string> {
-  const { storedName, originalSizeBytes: sizeBytes, originalSha256: sha256 } = attempt.video;
-  const key = originalKey(storedName);
-  const facts = await deps.store.stat(key);
-  if (facts?.sizeBytes !== sizeBytes) {
-    throw new AppError('source-missing', {
-      expectedBytes: sizeBytes,
-      foundBytes: facts?.sizeBytes ?? null,
-    });
-  }
-  const file = path.join(attempt.folder, `source${path.extname(storedName)}`);
-  await deps.store.fetchToFile(key, file, attempt.signal, { sizeBytes, sha256 });
+  const { objectKey, sizeBytes, sha256 } = await requireSource(deps, attempt);
+  const file = path.join(attempt.folder, `source${path.extname(objectKey)}`);
+  await deps.store.fetchToFile(objectKey, file, attempt.signal, { sizeBytes, sha256 });
   return file;
+}
+
+/**
+ * Sees that what the run reads is there.
+ *
+ * The original may have been replaced since the run was claimed, where that was reset or lay idle: then the run goes on with what
+ * took its place.
+ * @throws `piece-missing` when the run has got another source, so that it goes back to where plans are made; `source-missing` when
+ *   the source is gone or has another size
+ */
+export async function requireSource(
+  deps: ActivityDeps,
+  { run: { source }, video }: HeavyWork,
+): Promise<RunSource> {
+  const facts = await deps.store.stat(source.objectKey);
+  if (facts?.sizeBytes === source.sizeBytes) return source;
+  const isRenewed = await asActiveRun(deps, video.id, renewSource);
+  if (isRenewed) {
+    deps.logger.info({ videoId: video.id, source: source.objectKey }, 'source of the run replaced');
+    throw new AppError('piece-missing', { detail: 'The source of the run has been replaced.' });
+  }
+  throw new AppError('source-missing', {
+    expectedBytes: source.sizeBytes,
+    foundBytes: facts?.sizeBytes ?? null,
+  });
 }
 
 /**
@@ -148,7 +165,7 @@ export async function keepPiece(
   try {
     const record = () =>
       asActiveRun(deps, video.id, async (tx, run) => {
-        const piece = await recordPiece(tx, ownerOf(video), made.piece, {
+        const piece = await recordPiece(tx, ownerOf(attempt.run), made.piece, {
           ...stored,
           objectKey: key,
           toolVersion: deps.ffmpeg.version,

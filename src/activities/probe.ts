@@ -1,7 +1,9 @@
 import { enterSteps } from '../db/progress.ts';
 import { savePlan } from '../db/runs.ts';
 import { type EncodingPlan, planEncoding } from '../domain/encoding-plan.ts';
+import { AppError } from '../domain/errors.ts';
 import { framesPerSecond } from '../domain/frame-rate.ts';
+import { isSameSource } from '../domain/run-source.ts';
 import { weighSteps } from '../domain/step-weights.ts';
 import { PROBE_TOOL_SECONDS } from '../domain/tool-time.ts';
 import { probeFile } from '../media/ffprobe.ts';
@@ -31,8 +33,10 @@ async function makePlan(deps: ActivityDeps, attempt: HeavyWork): Promise<Encodin
     ...attempt.probeLimits(),
     timeoutMs: PROBE_TOOL_SECONDS * 1000,
   });
-  const plan = planEncoding(info, attempt.run.settings);
+  const plan = planEncoding(info, attempt.run.settings, attempt.run.source.kind);
   await asActiveRun(deps, attempt.video.id, async (tx, run) => {
+    // An attempt that outlived its run must not plan for a file that is no longer read.
+    if (!isSameSource(run.source, attempt.run.source)) throw new AppError('piece-missing');
     await savePlan(tx, run, info, plan);
     const steps = weighSteps(plan, run.settings).map((step) =>
       step.name === 'probe' ? { ...step, isDone: true } : step,

@@ -17,6 +17,7 @@ import { endRun, findActiveRun, isSameRun, lockVideo } from '../db/runs.ts';
 import { ERRORS } from '../domain/errors.ts';
 import type { Failure } from '../domain/failure.ts';
 import { MADE_PREFIXES } from '../domain/object-keys.ts';
+import { retentionCutoffs } from '../domain/retention.ts';
 import type { Orphans } from './contracts.ts';
 import type { ActivityDeps } from './deps.ts';
 import { deleteIfUnowned } from './pieces.ts';
@@ -120,11 +121,22 @@ export async function startPendingDeletions(deps: ActivityDeps): Promise<{ start
 
 /** Takes out finished pieces of failed runs that nobody went on with in time. */
 export async function removeExpiredPieces(deps: ActivityDeps): Promise<Orphans> {
-  const before = new Date(Date.now() - deps.settings.workRetentionDays * 24 * 3600 * 1000);
-  const keys = await deps.database.transact(async (tx) =>
-    withoutOwner(tx, await forgetExpiredPieces(tx, before, BATCH)),
-  );
-  return { keys };
+  const { piecesBefore } = retentionCutoffs(deps.settings, new Date());
+  return deps.database.transact(async (tx) => {
+    const expired = await forgetExpiredPieces(tx, piecesBefore, BATCH);
+    for (const [videoId, pieces] of Map.groupBy(expired, (piece) => piece.videoId)) {
+      deps.logger.info(
+        { videoId, pieces: pieces.length, reason: 'work-retention-days' },
+        'pieces of a failed run removed',
+      );
+    }
+    return {
+      keys: await withoutOwner(
+        tx,
+        expired.map(({ objectKey }) => objectKey),
+      ),
+    };
+  });
 }
 
 /** Takes out the rows of versions that have been replaced for longer than their grace. */

@@ -1,6 +1,6 @@
 import { lockReservations, reserveForRun, sumReserved } from '../db/disk-reservations.ts';
 import { findPieces } from '../db/pieces.ts';
-import type { Run, RunVideo } from '../db/runs.ts';
+import type { Run } from '../db/runs.ts';
 import { countedPieces, estimateDiskNeed, formatBytes, usableBytes } from '../domain/disk-space.ts';
 import type { EncodingPlan } from '../domain/encoding-plan.ts';
 import { AppError } from '../domain/errors.ts';
@@ -26,12 +26,12 @@ export async function reserveDisk(
   if (run.reservedBytes !== null) return;
   const { outputs, keepsMedia } = deps.disks;
   const pieces = await deps.database.run((em) =>
-    findPieces(em, ownerOf(video), countedPieces(plan, run.settings)),
+    findPieces(em, ownerOf(run), countedPieces(plan, run.settings)),
   );
   const neededBytes = estimateDiskNeed({
     plan,
     settings: run.settings,
-    sourceBytes: video.originalSizeBytes,
+    sourceBytes: run.source.sizeBytes,
     done: new Map([...pieces.values()].map(({ name, sizeBytes }) => [name, sizeBytes])),
     keepsMedia,
   });
@@ -50,13 +50,10 @@ export async function reserveDisk(
  * before, so that what the step writes has room.
  * @throws `waiting-for-disk`
  */
-export async function requireDisk(
-  { disks }: Pick<ActivityDeps, 'disks'>,
-  { run, video }: { readonly run: Run; readonly video: RunVideo },
-): Promise<void> {
+export async function requireDisk({ disks }: Pick<ActivityDeps, 'disks'>, run: Run): Promise<void> {
   const { outputs, scratch, keepsMedia } = disks;
   if (!keepsMedia)
-    await scratch.makeRoom(Math.max(0, (run.reservedBytes ?? 0) - video.originalSizeBytes));
+    await scratch.makeRoom(Math.max(0, (run.reservedBytes ?? 0) - run.source.sizeBytes));
   for (const disk of new Set([outputs, scratch])) {
     const { freeBytes, marginBytes } = await disk.measure();
     if (freeBytes > marginBytes) continue;

@@ -1,5 +1,6 @@
 import type { OpenAPIHono } from '@hono/zod-openapi';
 import type { Hono } from 'hono';
+import type { RetentionSettings } from '../domain/retention.ts';
 import type { Logger } from '../observability/logger.ts';
 import type { UseCaseDeps } from '../usecases/deps.ts';
 import type { ReadStorageReport } from '../usecases/storage-report.ts';
@@ -22,6 +23,7 @@ import { createCommentRoutes } from './routes/comments.ts';
 import { createHealthRoutes, type ReadinessChecks } from './routes/health.ts';
 import { createPageRoutes } from './routes/page.ts';
 import { createPlaylistRoutes } from './routes/playlists.ts';
+import { createRetentionRoutes } from './routes/retention.ts';
 import { createStorageRoutes } from './routes/storage.ts';
 import { createThumbnailRoutes } from './routes/thumbnails.ts';
 import { createVideoRoutes } from './routes/videos.ts';
@@ -43,6 +45,7 @@ export interface AppSettings {
   readonly publicUrl: string;
   readonly trustedProxies: readonly string[];
   readonly allowSignUp: boolean;
+  readonly retention: RetentionSettings;
   /** Longest time in which a body that is read whole arrives; 30 s if left out. */
   readonly longestBodyMs?: number;
   /** Where the page lies; the product's own when left out. */
@@ -85,6 +88,7 @@ export function createApp(deps: AppDeps): OpenAPIHono<AppEnv> {
   app.route('/', createCategoryRoutes(deps));
   app.route('/', createPlaylistRoutes(deps));
   app.route('/', createStorageRoutes(deps));
+  app.route('/', createRetentionRoutes({ ...deps, ...settings }));
   describeMediaRoutes(app);
   app.openAPIRegistry.registerComponent('securitySchemes', 'apiKey', {
     type: 'http',

@@ -39,7 +39,13 @@ export interface Config {
   /** Undefined: no limit. */
   readonly memberQuotaBytes: number | undefined;
   readonly maxVideoDurationSeconds: number;
-  readonly workRetentionDays: number;
+  /** Days; null is for ever. */
+  readonly retention: {
+    readonly keepOriginal: boolean;
+    readonly keepOriginalDays: number | null;
+    readonly workRetentionDays: number;
+    readonly deleteVideosAfterDays: number | null;
+  };
   readonly oldVersionGraceSeconds: number;
   readonly platformFaultPatienceSeconds: number;
   /** Undefined: a share of the disk. */
@@ -161,7 +167,7 @@ export function loadConfig(env: Environment = readEnvironment()): Config {
     maxUploadBytes: values.MAX_UPLOAD_BYTES,
     memberQuotaBytes: values.MEMBER_QUOTA_BYTES,
     maxVideoDurationSeconds: values.MAX_VIDEO_DURATION_SECONDS,
-    workRetentionDays: values.WORK_RETENTION_DAYS,
+    retention: readRetention(values),
     oldVersionGraceSeconds: values.OLD_VERSION_GRACE_SECONDS,
     platformFaultPatienceSeconds: values.PLATFORM_FAULT_PATIENCE_SECONDS,
     diskMarginBytes:
@@ -267,6 +273,15 @@ function dataPaths(values: SettingValues) {
     processDir: inRoot(values.PROCESS_DIR, 'process'),
     workDir: inRoot(values.WORK_DIR, 'work'),
   };
+}
+
+function readRetention(values: SettingValues): Config['retention'] {
+  return Object.freeze({
+    keepOriginal: values.KEEP_ORIGINAL,
+    keepOriginalDays: values.KEEP_ORIGINAL_DAYS ?? null,
+    workRetentionDays: values.WORK_RETENTION_DAYS,
+    deleteVideosAfterDays: values.DELETE_VIDEOS_AFTER_DAYS ?? null,
+  });
 }
 
 /** One sentence for each pair of our own servers that were given the same port. */

@@ -229,6 +229,25 @@ export const SETTINGS = {
     unit: 'seconds',
     reason: 'Six hours: longer ones are mostly mistakes.',
   }),
+  KEEP_ORIGINAL: setting(boolean(true), {
+    description:
+      'Whether the uploaded file stays once its video is completed; else the processed version takes its place.',
+    unit: 'true or false (also yes, no, 1, 0)',
+    reason: 'Nothing made from it can be as good as the original.',
+  }),
+  KEEP_ORIGINAL_DAYS: setting(optional(wholeNumber(0, 36_500)), {
+    description:
+      'How long originals stay after their video was completed; then the processed version takes their place.',
+    unit: 'days',
+    default: 'none: for ever, where KEEP_ORIGINAL is true',
+    reason: 'What is gone does not come back.',
+  }),
+  DELETE_VIDEOS_AFTER_DAYS: setting(optional(wholeNumber(1, 36_500)), {
+    description: 'Age from which videos are deleted, with all that belongs to them.',
+    unit: 'days since the upload',
+    default: 'none: never',
+    reason: 'What is gone does not come back.',
+  }),
   WORK_RETENTION_DAYS: setting(integer(7, 0, 3650), {
     description: 'How long finished pieces of a failed run are kept for the next try.',
     unit: 'days',

@@ -17,6 +17,7 @@ import { FragmentsMigration } from './migrations/0002-fragments.ts';
 import { PicturesMigration } from './migrations/0003-pictures.ts';
 import { PaceMigration } from './migrations/0004-pace.ts';
 import { WishCountsMigration } from './migrations/0005-wish-counts.ts';
+import { RetentionMigration } from './migrations/0006-retention.ts';
 import { ReservedDiskMigration } from './migrations/0007-reserved-disk.ts';
 
 const ENTITIES = [
@@ -80,6 +81,7 @@ export async function openOrm({
           { name: '0003-pictures', class: PicturesMigration },
           { name: '0004-pace', class: PaceMigration },
           { name: '0005-wish-counts', class: WishCountsMigration },
+          { name: '0006-retention', class: RetentionMigration },
           { name: '0007-reserved-disk', class: ReservedDiskMigration },
         ],
         snapshot: false,

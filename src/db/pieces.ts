@@ -142,26 +142,27 @@ export async function removeUnpublishedPieces(
 
 /**
  * Takes out pieces that were made before a moment and belong to nothing that is published or being made.
- * @returns their object keys, at most `limit`
+ * @returns their object keys and whose they were, at most `limit`
  */
 export async function removeExpiredPieces(
   tx: EntityManager,
   before: Date,
   limit: number,
-): Promise<readonly string[]> {
-  const rows = await tx.execute<{ object_key: string }[]>(
+): Promise<readonly { readonly videoId: number; readonly objectKey: string }[]> {
+  const rows = await tx.execute<{ video_id: number; object_key: string }[]>(
     `delete from pieces where id in (
-       select id from pieces where created_at < ?
-          and not exists (select 1 from video_streams where video_streams.object_key = pieces.object_key)
-          and not exists (select 1 from thumbnails where thumbnails.object_key = pieces.object_key)
-          and not exists (select 1 from pictures where pictures.object_key = pieces.object_key)
-          and not exists (select 1 from video_runs where video_runs.video_id = pieces.video_id and state = 'active')
-        order by id limit ?)
-     returning object_key`,
+       select id from pieces where created_at < ? and ${IS_LEFT_OVER} order by id limit ?)
+     returning video_id, object_key`,
     [before, limit],
   );
-  return rows.map((row) => row.object_key);
+  return rows.map((row) => ({ videoId: row.video_id, objectKey: row.object_key }));
 }
+
+/** Of a piece: it belongs to nothing that is published or being made. */
+export const IS_LEFT_OVER = `not exists (select 1 from video_streams where video_streams.object_key = pieces.object_key)
+  and not exists (select 1 from thumbnails where thumbnails.object_key = pieces.object_key)
+  and not exists (select 1 from pictures where pictures.object_key = pieces.object_key)
+  and not exists (select 1 from video_runs where video_runs.video_id = pieces.video_id and state = 'active')`;
 
 /** Of these keys, those that no row names any more: only they may be deleted. */
 export async function withoutOwner(
@@ -177,7 +178,7 @@ export async function withoutOwner(
         and not exists (select 1 from pictures where object_key = key)
         and not exists (select 1 from own_posters where object_key = key)
         and not exists (select 1 from picture_wishes where upload_key = key)
-        and not exists (select 1 from videos where 'videos/original/' || stored_name = key)`,
+        and not exists (select 1 from videos where 'videos/original/' || stored_name = key and original_available)`,
     [toPgArray(keys)],
   );
   return rows.map((row) => row.key);

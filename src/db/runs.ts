@@ -3,9 +3,12 @@ import type { EncodingPlan } from '../domain/encoding-plan.ts';
 import type { Failure } from '../domain/failure.ts';
 import type { RunIdentity, VideoId } from '../domain/ids.ts';
 import type { MediaInfo } from '../domain/media-info.ts';
+import { originalKey } from '../domain/object-keys.ts';
 import type { RunSettings } from '../domain/run-settings.ts';
+import { isSameSource, type RunSource } from '../domain/run-source.ts';
 import type { RunKind, RunState, Stage } from '../domain/video.ts';
 import { VideoRun } from './entities/video-run.ts';
+import { VideoStream } from './entities/video-stream.ts';
 import { Video } from './entities/video.ts';
 import type { EntityManager } from './orm.ts';
 import { SIGN_OF_WORK } from './progress.ts';
@@ -23,6 +26,7 @@ export interface Run {
   readonly state: RunState;
   readonly version: number;
   readonly settings: RunSettings;
+  readonly source: RunSource;
   readonly mediaInfo: MediaInfo | null;
   readonly plan: EncodingPlan | null;
   readonly stage: Stage;
@@ -56,7 +60,7 @@ export interface RunVideo {
   readonly storedName: string;
   readonly originalSizeBytes: number;
   readonly originalSha256: string;
-  readonly originalContentType: string;
+  readonly originalAvailable: boolean;
 }
 
 /**
@@ -148,6 +152,8 @@ export interface NewRun {
   readonly identity: RunIdentity;
   readonly kind: RunKind;
   readonly settings: RunSettings;
+  /** The video's present one where it is left out. */
+  readonly source?: RunSource;
   readonly plan?: EncodingPlan | null;
   readonly mediaInfo?: MediaInfo | null;
   readonly reservedBytes?: number | null;
@@ -175,12 +181,47 @@ export async function insertRun(tx: EntityManager, video: RunVideo, run: NewRun)
     kind: run.kind,
     version,
     settings: run.settings,
+    source: run.source ?? (await findSource(tx, video)),
     plan: run.plan ?? null,
     mediaInfo: run.mediaInfo ?? null,
     reservedBytes: run.reservedBytes ?? null,
   });
   await tx.persist(row).flush();
   return requireRun(await findActiveRun(tx, video.id));
+}
+
+/** What a run of the video would read now. */
+async function findSource(tx: EntityManager, video: RunVideo): Promise<RunSource> {
+  const { id: videoId, version } = video;
+  const processed =
+    video.originalAvailable || version === null
+      ? null
+      : await tx.findOne(VideoStream, { videoId, version, output: 'processed' }, { refresh: true });
+  if (processed !== null) {
+    const { objectKey, sizeBytes, sha256 } = processed;
+    return { kind: 'processed', objectKey, sizeBytes, sha256 };
+  }
+  return {
+    kind: 'original',
+    objectKey: originalKey(video.storedName),
+    sizeBytes: video.originalSizeBytes,
+    sha256: video.originalSha256,
+  };
+}
+
+/**
+ * Has a run whose source is gone read what the video has by now; its plan is made anew. Needs the video's lock.
+ * @returns false where that is the same file
+ */
+export async function renewSource(tx: EntityManager, run: Run, video: RunVideo): Promise<boolean> {
+  const source = await findSource(tx, video);
+  if (isSameSource(source, run.source)) return false;
+  await tx.nativeUpdate(
+    VideoRun,
+    { id: run.id },
+    { source, plan: null, mediaInfo: null, reservedBytes: null },
+  );
+  return true;
 }
 
 /** Hands a run's row to the execution that a reset made of it; needs the video's lock. */
@@ -325,6 +366,11 @@ export async function publishRun(tx: EntityManager, run: Run, plan: EncodingPlan
       completedAt: now,
     },
   );
+  await tx.nativeUpdate(
+    Video,
+    { id: run.videoId, originalAvailable: true },
+    { originalRemovalDueAt: run.settings.keepOriginal === false ? now : null },
+  );
 }
 
 function requireRun(run: Run | undefined): Run {
@@ -342,6 +388,7 @@ function toRun(row: VideoRun | null): Run | undefined {
     state: row.state,
     version: row.version,
     settings: row.settings,
+    source: row.source,
     mediaInfo: row.mediaInfo ?? null,
     plan: row.plan ?? null,
     stage: row.stage,
@@ -370,6 +417,6 @@ function toRunVideo(row: Video): RunVideo {
     storedName: row.storedName,
     originalSizeBytes: row.originalSizeBytes,
     originalSha256: row.originalSha256,
-    originalContentType: row.originalContentType,
+    originalAvailable: row.originalAvailable,
   };
 }

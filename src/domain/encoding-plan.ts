@@ -1,12 +1,20 @@
 import { type Chunk, planChunks, wholeGrid } from './chunk-grid.ts';
 import { estimateFrameCpuSeconds, estimateJob, type JobEstimate } from './encoding-cost.ts';
 import { estimateEncodeMemoryMb } from './encoding-memory.ts';
+import { ENCODING_PROFILES } from './encoding-profile.ts';
 import { AppError } from './errors.ts';
 import { chooseFrameRate, countedRate, type FrameRate, framesPerSecond } from './frame-rate.ts';
 import { type ColorMatrix, colorMatrixOf, type MediaInfo } from './media-info.ts';
-import { inOnePiece, listWarnings, type PlanWarning, truncated } from './plan-warnings.ts';
+import {
+  FROM_PROCESSED,
+  inOnePiece,
+  listWarnings,
+  type PlanWarning,
+  truncated,
+} from './plan-warnings.ts';
 import { planRenditions, type RenditionPlan, type SkippedRendition } from './rendition-ladder.ts';
 import type { RunSettings } from './run-settings.ts';
+import type { RunSource } from './run-source.ts';
 import { choosePieces, missingAtEnd } from './source-facts.ts';
 import { planThumbnailTimes } from './thumbnail-times.ts';
 import type { Conversion } from './video.ts';
@@ -61,10 +69,15 @@ const SPARSEST_FRAMES_PER_SECOND = 1 / 600;
 
 /**
  * Turns a probe into a plan. Pure: the same probe and settings give the same plan.
+ * @param source what was probed; the processed version stays what it is, so that a video without original never gets worse
  * @throws `source-has-gaps`, `source-too-long`, `source-too-small-picture`, `source-unreadable` (no duration can be told),
  *   `source-truncated` (its packets were counted and end before the header says, unless what is there is to be kept)
  */
-export function planEncoding(info: MediaInfo, settings: RunSettings): EncodingPlan {
+export function planEncoding(
+  info: MediaInfo,
+  settings: RunSettings,
+  source: RunSource['kind'] = 'original',
+): EncodingPlan {
   const { video, audio } = info;
   const originSeconds = chooseOrigin(info);
   const toldSeconds = tellDuration(info);
@@ -121,7 +134,9 @@ export function planEncoding(info: MediaInfo, settings: RunSettings): EncodingPl
           threads: settings.threads,
         });
   const cut = keepTruncated(info, settings);
-  const conversion = chooseConversion(info, { isCut: cut.length > 0 });
+  const isOriginal = source === 'original';
+  const servesItself = ENCODING_PROFILES[settings.profile].keepsSource || !isOriginal;
+  const conversion = servesItself ? chooseConversion(info, { isCut: cut.length > 0 }) : 'encode';
   const thumbnails = planThumbnailTimes(settings.thumbnailTimestamps, frames / rate, 1 / rate);
   return {
     conversion,
@@ -158,6 +173,7 @@ export function planEncoding(info: MediaInfo, settings: RunSettings): EncodingPl
     warnings: [
       ...listWarnings(info, { toneMap, frameRate, frames, movedThumbnails: thumbnails.moved }),
       ...cut,
+      ...(isOriginal ? [] : [FROM_PROCESSED]),
       ...(toldSeconds === null ? [inOnePiece('its length is told nowhere')] : []),
     ],
   };

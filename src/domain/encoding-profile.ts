@@ -37,17 +37,31 @@ export type RateControl =
       readonly bufsizeBps: number;
     };
 
-/** What a profile asks for. `ladder`: every rung that fits. `720p`: one rendition in its box at a mean bitrate. */
+/**
+ * What a profile asks for. `ladder`: every rung that fits. `720p`: one rendition in its box at a mean bitrate, and no other file.
+ */
 export interface EncodingProfile {
   readonly rungs: readonly Quality[];
   /** Mean bitrate for a picture of `pixels`; undefined where the rung's cap and CRF decide. */
   readonly bitrateBps: number | undefined;
   readonly bitrateAtPixels: number;
+  /** H.264 is kept as the processed version, as it is or copied; else the tallest rendition is all that there is. */
+  readonly keepsSource: boolean;
 }
 
 export const ENCODING_PROFILES: Readonly<Record<Profile, EncodingProfile>> = {
-  ladder: { rungs: RUNGS.map((rung) => rung.quality), bitrateBps: undefined, bitrateAtPixels: 0 },
-  '720p': { rungs: ['720p'], bitrateBps: 1_500_000, bitrateAtPixels: 1280 * 720 },
+  ladder: {
+    rungs: RUNGS.map((rung) => rung.quality),
+    bitrateBps: undefined,
+    bitrateAtPixels: 0,
+    keepsSource: true,
+  },
+  '720p': {
+    rungs: ['720p'],
+    bitrateBps: 1_500_000,
+    bitrateAtPixels: 1280 * 720,
+    keepsSource: false,
+  },
 };
 
 export interface RateControlInput {

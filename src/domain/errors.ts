@@ -77,6 +77,7 @@ export const ERRORS = {
   'api-key-not-found': caller(404, 'There is no such API key'),
   'user-not-found': caller(404, 'There is no such user'),
   'quality-not-available': caller(404, 'The video does not have this quality'),
+  'original-not-kept': caller(410, 'The original was not kept'),
   'method-not-allowed': caller(405, 'This address does not take that method'),
   'precondition-failed': caller(412, 'The resource has changed meanwhile'),
   'range-not-satisfiable': caller(416, 'The range lies outside the file'),

@@ -11,6 +11,7 @@ export interface PlanWarning {
     | 'thumbnail-times-clamped'
     | 'source-truncated'
     | 'encoded-in-one-piece'
+    | 'made-from-processed'
     | 'pictures-failed'
     | 'storyboard-failed';
   readonly detail: string;
@@ -90,6 +91,13 @@ export function truncated(cut: {
     detail: `The file says ${cut.saidSeconds.toFixed(1)} s, but it ends after ${cut.foundSeconds.toFixed(1)} s; what is there was kept.`,
   };
 }
+
+/** The original was not kept. */
+export const FROM_PROCESSED: PlanWarning = {
+  code: 'made-from-processed',
+  detail:
+    'The original was not kept; this was made from the processed version, whose quality it cannot exceed.',
+};
 
 /** @param why  ends the sentence "It was encoded in one piece, because …" */
 export function inOnePiece(why: string): PlanWarning {

@@ -27,4 +27,6 @@ export interface RunSettings {
   /** For all encoders of a worker together. */
   readonly ffmpegMemoryMb: number;
   readonly decodeCheck: DecodeCheck;
+  /** Where false, the original goes once the version is published. Older snapshots lack it: they keep. */
+  readonly keepOriginal?: boolean;
 }

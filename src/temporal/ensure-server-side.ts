@@ -1,7 +1,13 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { type Client, ScheduleAlreadyRunning, ScheduleOverlapPolicy } from '@temporalio/client';
+import {
+  type Client,
+  ScheduleAlreadyRunning,
+  type ScheduleOptions,
+  ScheduleOverlapPolicy,
+} from '@temporalio/client';
 import {
   RECONCILE_SCHEDULE_ID,
+  RETENTION_SCHEDULE_ID,
   SEARCH_ATTRIBUTES,
   TASK_QUEUES,
   WORKFLOW_TYPES,
@@ -11,16 +17,18 @@ import { isUnreachable } from './faults.ts';
 const DEADLINE_MS = 10_000;
 /** Closed runs are kept this long; the server's own default of a day hides last week's failures. */
 const RETENTION_SECONDS = 30 * 24 * 3600;
+/** After midnight, UTC: an hour at which few people watch in most places. */
+const RETENTION_AT = '3 hours';
 /** gRPC's code. */
 const ALREADY_EXISTS = 6;
 /** Of the server's API (temporal/api/enums/v1/common.proto). */
 const INDEXED_VALUE_TYPES = { KEYWORD: 2, INT: 3 } as const;
 
 /**
- * Makes what the product needs on the Temporal server: search attributes, the reconcile Schedule, the namespace's retention.
+ * Makes what the product needs on the Temporal server: search attributes, the namespace's retention, the Schedules.
  *
  * Idempotent. Every worker calls it once a minute, because a server that lost its database lost these too.
- * @param reconcileEverySeconds how often the Schedule runs; an existing Schedule is left as it is
+ * @param reconcileEverySeconds how often that Schedule runs; an existing Schedule is left as it is
  */
 export async function ensureServerSide(
   client: Client,
@@ -28,7 +36,17 @@ export async function ensureServerSide(
 ): Promise<void> {
   await ensureSearchAttributes(client);
   await ensureRetention(client);
-  await ensureSchedule(client, reconcileEverySeconds);
+  await ensureSchedule(client, RETENTION_SCHEDULE_ID, {
+    workflowType: WORKFLOW_TYPES.applyRetention,
+    spec: { intervals: [{ every: '1 day', offset: RETENTION_AT }] },
+    // A machine that is off at that hour makes up for it.
+    catchupWindow: '1 day',
+  });
+  await ensureSchedule(client, RECONCILE_SCHEDULE_ID, {
+    workflowType: WORKFLOW_TYPES.reconcileVideos,
+    spec: { intervals: [{ every: reconcileEverySeconds * 1000 }] },
+    catchupWindow: '1 minute',
+  });
 }
 
 async function ensureRetention(client: Client): Promise<void> {
@@ -61,16 +79,26 @@ async function ensureSearchAttributes(client: Client): Promise<void> {
   }
 }
 
-async function ensureSchedule(client: Client, everySeconds: number): Promise<void> {
+interface ScheduledWork {
+  readonly workflowType: string;
+  readonly spec: ScheduleOptions['spec'];
+  readonly catchupWindow: '1 minute' | '1 day';
+}
+
+async function ensureSchedule(
+  client: Client,
+  scheduleId: string,
+  { workflowType, spec, catchupWindow }: ScheduledWork,
+): Promise<void> {
   try {
     await client.schedule.create({
-      scheduleId: RECONCILE_SCHEDULE_ID,
-      spec: { intervals: [{ every: everySeconds * 1000 }] },
-      policies: { overlap: ScheduleOverlapPolicy.SKIP, catchupWindow: '1 minute' },
+      scheduleId,
+      spec,
+      policies: { overlap: ScheduleOverlapPolicy.SKIP, catchupWindow },
       action: {
         type: 'startWorkflow',
-        workflowType: WORKFLOW_TYPES.reconcileVideos,
-        workflowId: RECONCILE_SCHEDULE_ID,
+        workflowType,
+        workflowId: scheduleId,
         taskQueue: TASK_QUEUES.orchestration,
         args: [],
       },

@@ -43,7 +43,8 @@ export interface MediaFile {
 export interface MediaLibrary {
   /**
    * @param quality as in the address: a rendition, `compressed`, `processed` or `original`
-   * @throws `video-not-found`, `quality-not-available` (with `available` and `videoStatus`), `storage-object-missing`
+   * @throws `video-not-found`, `quality-not-available` (with `available` and `videoStatus`), `original-not-kept` (the same),
+   *   `storage-object-missing`
    */
   findStream(viewer: Viewer, videoId: VideoId, quality: string): Promise<MediaFile>;
   /** As `findStream`, of the newest version and under a name to save it as. */
@@ -104,7 +105,9 @@ export function createMediaLibrary({
     async findStream(viewer, videoId, quality) {
       const found = await database.run(async (em) => {
         const video = await requireVideo(em, videoId, viewer);
-        return (await findServable(em, video, { quality, viewer })) ?? refuse(em, video, viewer);
+        return (
+          (await findServable(em, video, { quality, viewer })) ?? refuse(em, video, viewer, quality)
+        );
       });
       return openMedia(store, found);
     },
@@ -113,7 +116,7 @@ export function createMediaLibrary({
       const found = await database.run(async (em) => {
         const video = await requireVideo(em, videoId, viewer);
         const servable = await findServable(em, video, { quality, viewer });
-        if (servable === undefined) return refuse(em, video, viewer);
+        if (servable === undefined) return refuse(em, video, viewer, quality);
         const fileName = sanitizeFileName(
           `${video.title.replaceAll(/[/\\]/g, '_')} ${quality}.mp4`,
         );
@@ -189,8 +192,14 @@ function sortRenditions(streams: readonly PackagedStream[]): readonly PackagedRe
   });
 }
 
-async function refuse(em: EntityManager, video: VideoRecord, viewer: Viewer): Promise<never> {
+async function refuse(
+  em: EntityManager,
+  video: VideoRecord,
+  viewer: Viewer,
+  quality?: string,
+): Promise<never> {
   const published = await listPublishedOutputs(em, video);
+  const isGone = quality === 'original' && !video.originalAvailable && maySeeSource(viewer, video);
   const present = [
     ...OUTPUTS.filter((output) => published.includes(output)),
     ...(video.originalAvailable ? ['original'] : []),
@@ -198,7 +207,7 @@ async function refuse(em: EntityManager, video: VideoRecord, viewer: Viewer): Pr
   const available = present.filter(
     (quality) => maySeeSource(viewer, video) || !SOURCE_QUALITIES.includes(quality),
   );
-  throw new AppError('quality-not-available', {
+  throw new AppError(isGone ? 'original-not-kept' : 'quality-not-available', {
     available,
     videoStatus: video.status,
     ...describeStatus(video.status),

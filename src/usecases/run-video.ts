@@ -86,7 +86,7 @@ async function start(
   request: RunRequest,
 ): Promise<RunIdentity> {
   if (run?.state === 'active') throw new AppError('video-busy');
-  if (!video.originalAvailable) throw new AppError('source-missing');
+  if (!video.originalAvailable && video.version === null) throw new AppError('source-missing');
   const { id, ownerId, title, priority } = video;
   return deps.workflows.startRun({ id, ownerId, title, priority }, request);
 }

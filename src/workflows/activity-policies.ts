@@ -65,6 +65,12 @@ export const cleanUpPolicy: ActivityPolicy = {
 /** Removal of a deleted video: like clean-up, but it never gives up, since its row goes last. */
 export const removalPolicy: ActivityPolicy = { ...cleanUpPolicy, retry: cleanUpRetry };
 
+/** Reads a stored file back whole, or several: no tool, but as long as a transfer may take. What it leaves, retention finds again. */
+export const readBackPolicy: ActivityPolicy = {
+  ...cleanUpPolicy,
+  startToCloseTimeout: seconds(TRANSFER_MARGIN_SECONDS),
+};
+
 /** Fetch and probe, on a queue of its own. */
 export function intakePolicy(input: PolicyInput): ActivityPolicy {
   return {

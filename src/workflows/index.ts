@@ -1,4 +1,5 @@
 /** What the workflow bundle holds: the product's workflows, by the names that Temporal knows them by. */
+export { ApplyRetention } from './apply-retention.ts';
 export { DeleteVideo } from './delete-video.ts';
 export { MakePictures } from './make-pictures.ts';
 export { ProcessVideo } from './process-video.ts';

@@ -18,9 +18,11 @@ export const WORKFLOW_TYPES = {
   deleteVideo: 'DeleteVideo',
   reconcileVideos: 'ReconcileVideos',
   makePictures: 'MakePictures',
+  applyRetention: 'ApplyRetention',
 } as const;
 
 export const RECONCILE_SCHEDULE_ID = 'reconcile-videos';
+export const RETENTION_SCHEDULE_ID = 'apply-retention';
 
 /** Sent whenever a picture is asked for, so that a run that is about to end looks once more. */
 export const PICTURES_WANTED_SIGNAL = 'picturesWanted';

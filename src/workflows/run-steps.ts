@@ -25,6 +25,7 @@ import {
   intakePolicy,
   piecePolicy,
   picturesPolicy,
+  readBackPolicy,
   type PolicyInput,
   undividedPolicy,
   wholeFilePolicy,
@@ -42,6 +43,7 @@ const NOT_OURS = ['video-busy', 'video-not-found', 'run-superseded', 'nothing-to
 
 const database = proxyActivities<OrchestrationActivities>(databasePolicy);
 const cleanUp = proxyActivities<Pick<OrchestrationActivities, 'deleteObjects'>>(cleanUpPolicy);
+const readBack = proxyActivities<Pick<OrchestrationActivities, 'replaceOriginal'>>(readBackPolicy);
 
 /** The steps of one run, each told to operators as it begins. */
 export class Run {
@@ -49,6 +51,7 @@ export class Run {
   readonly #title: string;
   readonly #policy: PolicyInput;
   readonly #intake: ReturnType<typeof proxyActivities<IntakeActivities>>;
+  readonly #keepsOriginal: boolean;
   #notes: string[] = [];
 
   constructor(videoId: VideoId, claim: Extract<Claim, { outcome: 'claimed' }>) {
@@ -60,6 +63,7 @@ export class Run {
       priority: claim.priority,
       isReprocess: claim.kind === 'reprocess',
     };
+    this.#keepsOriginal = claim.settings.keepOriginal !== false;
     this.#intake = proxyActivities<IntakeActivities>(intakePolicy(this.#policy));
     upsertSearchAttributes([
       { key: SEARCH_ATTRIBUTES.videoId, value: videoId },
@@ -170,6 +174,7 @@ export class Run {
       }
       await this.#deleteOrphans(publication.orphans);
       this.#note(`published version ${publication.version}`);
+      if (!this.#keepsOriginal) await this.#replaceOriginal();
       upsertSearchAttributes([{ key: SEARCH_ATTRIBUTES.stage, value: 'completed' }]);
       return publication.version;
     });
@@ -250,13 +255,27 @@ export class Run {
   /** Failing to clean up is not failing: reconcile finds what is left. */
   async #deleteOrphans(orphans: Orphans): Promise<void> {
     if (orphans.keys.length === 0) return;
+    await this.#orLater('reconcile', () => cleanUp.deleteObjects(orphans));
+  }
+
+  async #replaceOriginal(): Promise<void> {
+    await this.#orLater('retention', async () => {
+      const input = { videoId: this.#videoId };
+      const summary = 'read the processed version back, remove the original';
+      const { replaced } = await readBack.replaceOriginal.executeWithOptions({ summary }, [input]);
+      if (replaced) this.#note('the processed version has taken the place of the original');
+    });
+  }
+
+  async #orLater(
+    who: 'reconcile' | 'retention',
+    cleanUpNow: () => Promise<unknown>,
+  ): Promise<void> {
     try {
-      await cleanUp.deleteObjects(orphans);
+      await cleanUpNow();
     } catch (error) {
-      log.warn('Clean-up is left to reconcile', {
-        videoId: this.#videoId,
-        errorCode: codeOf(error),
-      });
+      const errorCode = codeOf(error);
+      log.warn(`Clean-up is left to ${who}`, { videoId: this.#videoId, errorCode });
     }
   }
 

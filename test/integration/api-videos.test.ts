@@ -47,8 +47,8 @@ interface RunChanges {
 async function addRun(videoId: VideoId, changes: RunChanges = {}): Promise<string> {
   const runId = `run-${videoId}-${Math.random()}`;
   await api.db.sql(
-    `insert into video_runs (video_id, workflow_id, run_id, kind, state, version, settings, plan, stage, progress_percent, tool_seen_at, failure, worked_seconds, done_percent, start_percent)
-     values ($1, $2, $3, 'upload', $4, 1, '{}', $5, $6, $7, $8, $9, $10, $7, 0)`,
+    `insert into video_runs (video_id, workflow_id, run_id, kind, state, version, settings, source, plan, stage, progress_percent, tool_seen_at, failure, worked_seconds, done_percent, start_percent)
+     values ($1, $2, $3, 'upload', $4, 1, '{}', '{}', $5, $6, $7, $8, $9, $10, $7, 0)`,
     [
       videoId,
       `process-video-${videoId}`,
@@ -443,11 +443,67 @@ describe('POST /videos/:id/reprocess and /retry', () => {
     expect({ status: answer.status, code: answer.body.code }).toEqual({ status: expected, code });
   });
 
+  it('goes on from the published version where the original was not kept', async () => {
+    const id = await api.addVideo(owner);
+    await publish(id);
+    await setVideo(id, 'original_available = false');
+    const answer = await api.ask('POST', `/videos/${id}/reprocess`, { as: owner });
+    expect(answer.status).toBe(202);
+  });
+
   it('says when the original is gone', async () => {
     const id = await api.addVideo(owner);
     await setVideo(id, `status = 'failed', original_available = false`);
     expect(problemCode(await api.ask('POST', `/videos/${id}/retry`, { as: owner }))).toBe(
       'source-missing',
+    );
+  });
+});
+
+describe('GET /admin/retention', () => {
+  it('pages through what would go, for administrators alone, and removes nothing', async () => {
+    const admin = await api.addUser('admin');
+    const uploads = { title: 'Old', originalSizeBytes: 7000 };
+    const ids = [await api.addVideo(owner, uploads), await api.addVideo(owner, uploads)];
+    for (const id of ids) {
+      await publish(id);
+      await setVideo(id, `original_removal_due_at = now()`);
+    }
+    const actions = [{ action: 'remove-original', reason: 'keep-original', bytes: 7000 }];
+    const rows = [];
+    for (let query = '?limit=1', round = 0; round < 2; round += 1) {
+      const page = await api.ask('GET', `/admin/retention${query}`, { as: admin });
+      expect(page).toMatchObject({
+        status: 200,
+        body: {
+          settings: {
+            keepOriginal: true,
+            keepOriginalDays: null,
+            workRetentionDays: 7,
+            deleteVideosAfterDays: null,
+          },
+          totals: [{ action: 'remove-original', videos: 2, bytes: 14_000 }],
+        },
+      });
+      expect(page.body.nextCursor === null).toBe(round === 1);
+      rows.push(...page.body.data);
+      query = `?limit=1&cursor=${page.body.nextCursor}`;
+    }
+    expect(rows).toEqual(
+      ids.map((videoId) => ({
+        videoId,
+        title: 'Old',
+        ownerId: owner.id,
+        uploadedAt: expect.any(String),
+        actions,
+      })),
+    );
+    expect(problemCode(await api.ask('GET', '/admin/retention', { as: owner }))).toBe(
+      'permission-denied',
+    );
+    const readOnly = await api.addKey(admin, 'admin', ['read']);
+    expect(problemCode(await api.ask('GET', '/admin/retention', { as: readOnly }))).toBe(
+      'permission-denied',
     );
   });
 });

@@ -197,7 +197,7 @@ describe('thumbnails that are asked for', () => {
     const other = await pipeline.submit(clip, { thumbnailTimestamps: [1] });
     await pipeline.waitForStatus(other, 'completed');
     await pipeline.db.sql(
-      `insert into video_runs (video_id, workflow_id, run_id, kind, version, settings) values ($1, 'x', 'x', 'reprocess', 2, '{}')`,
+      `insert into video_runs (video_id, workflow_id, run_id, kind, version, settings, source) values ($1, 'x', 'x', 'reprocess', 2, '{}', '{}')`,
       [other],
     );
     // As if the pictures of version 2 had been made before these are asked for.

@@ -128,7 +128,7 @@ describe('progress of a run', () => {
       await makeClip(path.join(clips, 'rows.mp4'), { seconds: 1 }),
     );
     await pipeline.db.sql(
-      `insert into video_runs (video_id, workflow_id, run_id, kind, version, settings) values ($1, 'w', 'r', 'upload', 1, '{}')`,
+      `insert into video_runs (video_id, workflow_id, run_id, kind, version, settings, source) values ($1, 'w', 'r', 'upload', 1, '{}', '{}')`,
       [id],
     );
     const runId = Number((await readRun(id))?.['id']);
@@ -183,7 +183,7 @@ describe('progress of a run', () => {
       await makeClip(path.join(clips, 'time.mp4'), { seconds: 1 }),
     );
     await pipeline.db.sql(
-      `insert into video_runs (video_id, workflow_id, run_id, kind, version, settings) values ($1, 'w', 'r', 'upload', 1, '{}')`,
+      `insert into video_runs (video_id, workflow_id, run_id, kind, version, settings, source) values ($1, 'w', 'r', 'upload', 1, '{}', '{}')`,
       [id],
     );
     const runId = Number((await readRun(id))?.['id']);

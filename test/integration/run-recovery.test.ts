@@ -211,8 +211,8 @@ describe('what a run or its video can go through', () => {
   it('rules 22 and 24: a run that the server has lost is settled, and the video processed all the same', async () => {
     const id = await pipeline.addVideo(short);
     await pipeline.db.sql(
-      `insert into video_runs (video_id, workflow_id, run_id, kind, version, settings, started_at)
-       values ($1, 'forgotten-' || $1::int, 'x', 'upload', 1, '{}', now() - interval '5 minutes')`,
+      `insert into video_runs (video_id, workflow_id, run_id, kind, version, settings, source, started_at)
+       values ($1, 'forgotten-' || $1::int, 'x', 'upload', 1, '{}', '{}', now() - interval '5 minutes')`,
       [id],
     );
     await pipeline.db.sql(

@@ -180,6 +180,7 @@ const canRun = hasS3Server();
   let pipeline: Pipeline;
   let folder: string;
   let clip: string;
+  let keepsOriginal = true;
   beforeAll(async () => {
     s3 = await startS3Server();
     proxy = await startFaultProxy(s3.port);
@@ -192,7 +193,17 @@ const canRun = hasS3Server();
       prefix: 'product/',
     });
     const cached = await withFileCache(store, { folder: join(folder, 'cache'), maxBytes: 1e9 });
-    pipeline = await startPipeline({ replace: () => ({ store: cached }) });
+    pipeline = await startPipeline({
+      replace: ({ settings }) => ({
+        store: cached,
+        settings: {
+          ...settings,
+          get keepOriginal() {
+            return keepsOriginal;
+          },
+        },
+      }),
+    });
   }, 60_000);
   afterAll(async () => {
     await pipeline.close();
@@ -233,11 +244,31 @@ const canRun = hasS3Server();
     expect(proxy.seen.filter((line) => /^GET [^?]*\/work\//.test(line))).toEqual([]);
   }, 150_000);
 
-  it('deletes a video whose rows share one object', async () => {
-    const [row] = await pipeline.db.sql('select id from videos limit 1');
-    const videoId = Number(row?.['id']) as VideoId;
-    await pipeline.db.sql('update videos set deleted_at = now() where id = $1', [videoId]);
-    await pipeline.deps.workflows.startDelete(videoId);
+  it('keeps one object of a 720p upload whose original is not kept, read back before it is the only one', async () => {
+    keepsOriginal = false;
+    const before = await pipeline.keys();
+    const videoId = await pipeline.submit(clip, { profile: '720p' });
+    await pipeline.client.workflow.getHandle(`process-video-${videoId}`).result();
+    const streams = await pipeline.db.sql(
+      'select distinct object_key from video_streams where video_id = $1',
+      [videoId],
+    );
+    const key = `videos/streams/${videoId}/v1/360p.mp4`;
+    expect(streams).toEqual([{ object_key: key }]);
+    expect(await pipeline.video(videoId)).toMatchObject({
+      original_available: false,
+      original_removed_at: expect.any(Date),
+    });
+    const added = (await pipeline.keys()).filter((each) => !before.includes(each));
+    expect(added.filter((each) => each.endsWith('.mp4'))).toEqual([key]);
+    const isRead = (line: string) => line.startsWith('GET ') && line.includes(`/${key}`);
+    expect(proxy.seen.filter(isRead)).toHaveLength(1);
+  }, 90_000);
+
+  it('deletes videos whose rows share one object', async () => {
+    const ids = (await pipeline.db.sql('select id from videos')).map(({ id }) => Number(id));
+    await pipeline.db.sql('update videos set deleted_at = now()');
+    for (const id of ids) await pipeline.deps.workflows.startDelete(id as VideoId);
     await pipeline.until('nothing is left', async () => (await pipeline.keys()).length === 0, 60);
   }, 90_000);
 });

@@ -28,6 +28,7 @@ import { createStorageReport } from '../../src/usecases/storage-report.ts';
 import { getVideo } from '../../src/usecases/videos.ts';
 import { scopesOf } from '../../src/usecases/viewer.ts';
 import { createTestDatabase, type TestDatabase } from './database.ts';
+import { KEEP_ALL } from './keep-all.ts';
 import { createFakeWorkflows, type FakeWorkflows } from './fake-workflows.ts';
 
 /** A user of a test, and a key that may do all that they may. */
@@ -121,7 +122,13 @@ export async function createTestApi(settings: Partial<AppDeps['settings']> = {})
       sender: createMediaSender(),
       presentVideo: (videoId, viewer) => getVideo({ database: db.database, now }, viewer, videoId),
     }),
-    settings: { publicUrl: 'http://api.test', trustedProxies: [], allowSignUp: true, ...settings },
+    settings: {
+      publicUrl: 'http://api.test',
+      trustedProxies: [],
+      allowSignUp: true,
+      retention: KEEP_ALL,
+      ...settings,
+    },
   };
   const app = createApp(deps);
   const addKey: TestApi['addKey'] = async (user, role, scopes) => {

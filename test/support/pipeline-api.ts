@@ -36,7 +36,7 @@ export interface ApiAnswer {
 
 /** @param waitMs how long requests wait for pictures */
 export async function servePipeline(
-  { deps: { database, workflows, store, logger }, ownerId }: Pipeline,
+  { deps: { database, workflows, store, logger, settings }, ownerId }: Pipeline,
   { waitMs = 20_000 }: { readonly waitMs?: number } = {},
 ): Promise<PipelineApi> {
   const now = () => new Date();
@@ -66,7 +66,12 @@ export async function servePipeline(
       sender,
       presentVideo: (videoId, viewer) => getVideo(shared, viewer, videoId),
     }),
-    settings: { publicUrl: 'http://127.0.0.1', trustedProxies: [], allowSignUp: false },
+    settings: {
+      publicUrl: 'http://127.0.0.1',
+      trustedProxies: [],
+      allowSignUp: false,
+      retention: settings,
+    },
   });
   const owner = { id: ownerId, role: 'member' as const };
   const request = { name: 'test', scopes: ['read', 'write'] as const, expiresAt: null };

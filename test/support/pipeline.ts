@@ -26,6 +26,7 @@ import { createVideoWorkflows } from '../../src/temporal/video-workflows.ts';
 import { createWorker } from '../../src/workers/create-worker.ts';
 import { prepareWorkflowBundle } from '../../src/workers/workflow-bundle.ts';
 import { createTestDatabase, type TestDatabase } from './database.ts';
+import { KEEP_ALL } from './keep-all.ts';
 import { createNamespace } from './namespace.ts';
 import { testTemporalAddress } from './services.ts';
 
@@ -78,7 +79,7 @@ export const TEST_SETTINGS: ServerSettings = {
   maxDurationSeconds: 3600,
   platformFaultPatienceSeconds: 3600,
   oldVersionGraceSeconds: 0,
-  workRetentionDays: 7,
+  ...KEEP_ALL,
   reconcileGraceSeconds: 3600,
   lanes: 2,
   threads: 2,

@@ -27,6 +27,7 @@ import { createStorageReport } from '../../src/usecases/storage-report.ts';
 import { createUploadSpace } from '../../src/usecases/upload-space.ts';
 import { getVideo } from '../../src/usecases/videos.ts';
 import { createFakeWorkflows, type FakeWorkflows } from './fake-workflows.ts';
+import { KEEP_ALL } from './keep-all.ts';
 
 export interface UploadServerOptions {
   readonly databaseUrl: string;
@@ -111,6 +112,7 @@ export async function startUploadServer(options: UploadServerOptions): Promise<U
       publicUrl: 'http://127.0.0.1',
       trustedProxies: [],
       allowSignUp: false,
+      retention: KEEP_ALL,
       ...longestBody,
     },
     uploadRoutes: createUploadRoutes({

@@ -3,6 +3,7 @@ import type { EncodingPlan } from '../../domain/encoding-plan.ts';
 import type { Failure } from '../../domain/failure.ts';
 import type { MediaInfo } from '../../domain/media-info.ts';
 import type { RunSettings } from '../../domain/run-settings.ts';
+import type { RunSource } from '../../domain/run-source.ts';
 import { RUN_KINDS, RUN_STATES, STAGES } from '../../domain/video.ts';
 import { Video } from './video.ts';
 
@@ -23,6 +24,7 @@ const VideoRunSchema = defineEntity({
     /** The version that this run publishes if it succeeds. */
     version: p.integer(),
     settings: p.json().$type<RunSettings>(),
+    source: p.json().$type<RunSource>(),
     mediaInfo: p.json().$type<MediaInfo>().nullable(),
     plan: p.json().$type<EncodingPlan>().nullable(),
     stage: p.enum(STAGES).default('probe'),

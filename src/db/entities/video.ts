@@ -43,7 +43,12 @@ const VideoSchema = defineEntity({
     originalContentType: p.text(),
     originalSizeBytes: p.bigint('number').check('original_size_bytes > 0'),
     originalSha256: p.text(),
+    /** False once it was replaced by the processed version. */
     originalAvailable: p.boolean().default(true),
+    /** Since when it is to go; its object may be there still. */
+    originalRemovalDueAt: p.datetime().nullable().$type<Date>(),
+    /** When its object was seen to be gone. */
+    originalRemovedAt: p.datetime().nullable().$type<Date>(),
 
     /** Of the picture as shown, upright; known once probed. */
     durationSeconds: p.double().$type<number>().nullable(),
@@ -70,6 +75,11 @@ const VideoSchema = defineEntity({
       name: 'videos_pending_index',
       properties: ['createdAt'],
       where: `status = 'pending' and deleted_at is null`,
+    },
+    {
+      name: 'videos_original_removal_index',
+      properties: ['id'],
+      where: 'original_removal_due_at is not null and original_removed_at is null',
     },
   ],
 });

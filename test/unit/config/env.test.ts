@@ -75,6 +75,20 @@ VIDEO_PROCESSING_TIMEOUT=600  # Maximum time in seconds for processing a video
     });
   });
 
+  it('stands beside the two lines that leave one small file of each video', () => {
+    const design = parseEnvFile(`${BLOCK}\nVIDEO_PROFILE=720p\nKEEP_ORIGINAL=False  # replaced\n`);
+    expect(loadConfig({ ...env, ...design })).toMatchObject({
+      spaces: { bucket: 'holiday-videos' },
+      videoProfile: '720p',
+      retention: {
+        keepOriginal: false,
+        keepOriginalDays: null,
+        workRetentionDays: 7,
+        deleteVideosAfterDays: null,
+      },
+    });
+  });
+
   it('is off by default, whatever else is set', () => {
     expect(loadConfig(env).spaces).toBeUndefined();
     expect(loadConfig({ ...env, SPACES_BUCKET_NAME: 'holiday-videos' }).spaces).toBeUndefined();

@@ -5,6 +5,7 @@ import type {
   MediaInfo,
   VideoStreamInfo,
 } from '../../../src/domain/media-info.ts';
+import type { RunSource } from '../../../src/domain/run-source.ts';
 import type { RunSettings } from '../../../src/domain/run-settings.ts';
 
 const SETTINGS: RunSettings = {
@@ -62,6 +63,7 @@ function plan(changes: {
   audio?: Partial<AudioStreamInfo> | null;
   info?: Partial<MediaInfo>;
   settings?: Partial<RunSettings>;
+  source?: RunSource['kind'];
 }) {
   const info: MediaInfo = {
     formatNames: ['mov', 'mp4'],
@@ -76,7 +78,7 @@ function plan(changes: {
     video: { ...VIDEO, ...changes.video },
     audio: changes.audio === null ? null : { ...AUDIO, ...changes.audio },
   };
-  return planEncoding(info, { ...SETTINGS, ...changes.settings });
+  return planEncoding(info, { ...SETTINGS, ...changes.settings }, changes.source);
 }
 
 describe('planEncoding', () => {
@@ -228,6 +230,16 @@ describe('planEncoding', () => {
     expect(plan({ ...cut, info: { ...cut.info, formatNames: ['mpegts'] } }).warnings).toEqual([]);
     const mp4 = { ...cut, info: { ...cut.info, formatNames: ['mov', 'mp4'] } };
     expect(plan({ ...mp4, settings: { onTruncated: 'keep' } }).conversion).toBe('encode');
+  });
+
+  it('makes one file of a 720p upload, but keeps a processed version that it has to start from', () => {
+    const settings = { profile: '720p' } as const;
+    expect(plan({}).conversion).toBe('none');
+    expect(plan({ settings })).toMatchObject({ conversion: 'encode', warnings: [] });
+    expect(plan({ settings, source: 'processed' })).toMatchObject({
+      conversion: 'none',
+      warnings: [{ code: 'made-from-processed' }],
+    });
   });
 
   it('tells what a job is estimated to cost', () => {

@@ -91,7 +91,7 @@ describe('a source that ends early', () => {
 
   it('cuts the plan, so that chunks which were whole count as made', () => {
     const warning = { code: 'source-truncated', detail: 'cut' } as const;
-    const cut = cutPlan(PLAN, 2000, SETTINGS, warning);
+    const cut = cutPlan({ ...PLAN, conversion: 'none' }, 2000, SETTINGS, warning);
     expect(cut).toMatchObject({
       frames: 2000,
       durationSeconds: 80,
@@ -112,7 +112,7 @@ describe('a source that ends early', () => {
   });
 
   it('cuts a frame or two off without a word, and keeps the original as the processed version', () => {
-    const cut = cutPlan(PLAN, 4498, SETTINGS);
+    const cut = cutPlan({ ...PLAN, conversion: 'none' }, 4498, SETTINGS);
     expect(cut).toMatchObject({ frames: 4498, conversion: 'none', warnings: [] });
   });
 });
