@@ -7,6 +7,7 @@ import { readStackFile } from '../../src/config/stack-file.ts';
 import { openTemporalClient } from '../../src/temporal/client.ts';
 import {
   RECONCILE_SCHEDULE_ID,
+  RETENTION_SCHEDULE_ID,
   SEARCH_ATTRIBUTES,
   WORKFLOW_TYPES,
 } from '../../src/workflows/messages.ts';
@@ -82,11 +83,14 @@ describe('a product whose servers fail', () => {
     const { customAttributes } = await temporal.connection.operatorService.listSearchAttributes({
       namespace: NAMESPACE,
     });
-    const { state, action } = await temporal.schedule.getHandle(RECONCILE_SCHEDULE_ID).describe();
+    const schedules = [RECONCILE_SCHEDULE_ID, RETENTION_SCHEDULE_ID].map(async (id) => {
+      const { state, action } = await temporal.schedule.getHandle(id).describe();
+      return { paused: state.paused, workflowType: action.workflowType };
+    });
     return {
       retentionSeconds: Number(config?.workflowExecutionRetentionTtl?.seconds),
       attributes: Object.keys(customAttributes ?? {}),
-      schedule: { paused: state.paused, workflowType: action.workflowType },
+      schedules: await Promise.all(schedules),
     };
   }
 
@@ -101,7 +105,9 @@ describe('a product whose servers fail', () => {
     expect(found).toEqual({
       retentionSeconds: 30 * DAY_SECONDS,
       attributes: expect.arrayContaining(Object.values(SEARCH_ATTRIBUTES).map(({ name }) => name)),
-      schedule: { paused: false, workflowType: WORKFLOW_TYPES.reconcileVideos },
+      schedules: [WORKFLOW_TYPES.reconcileVideos, WORKFLOW_TYPES.applyRetention].map(
+        (workflowType) => ({ paused: false, workflowType }),
+      ),
     });
   }
 

@@ -5,6 +5,7 @@ import { historyToJSON } from '@temporalio/common/lib/proto-utils.js';
 import { PROJECT_ROOT } from '../../src/config/env.ts';
 import { addWish } from '../../src/db/picture-wishes.ts';
 import type { VideoId } from '../../src/domain/ids.ts';
+import { startRetention } from '../../src/temporal/apply-retention.ts';
 import { TASK_QUEUES, WORKFLOW_TYPES } from '../../src/workflows/messages.ts';
 import { makeClip, runTool } from './make-clip.ts';
 import { type Pipeline, type PipelineOptions, startPipeline } from './pipeline.ts';
@@ -73,6 +74,12 @@ try {
       workflowId: 'reconcile-videos',
     });
     await keep('reconciled', 'reconcile-videos');
+  });
+  await record('unkept', { settings: { keepOriginal: false } }, async (pipeline, keep) => {
+    const id = await pipeline.submit(short, { profile: '720p' });
+    await keep('original-replaced', `process-video-${id}`);
+    const { workflowId } = await startRetention(pipeline.client);
+    await keep('retention', workflowId);
   });
   await record('slow', { settings: { preset: 'slow' } }, async (pipeline, keep) => {
     const id = await pipeline.submit(long);

@@ -33,10 +33,12 @@ describe('replay of recorded runs', () => {
         'failed-source',
         'failed-timeout',
         'one-thread',
+        'original-replaced',
         'pictures',
         'reconciled',
         'reprocessed',
         'reset',
+        'retention',
       ]),
     );
   });

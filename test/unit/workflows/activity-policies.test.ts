@@ -13,6 +13,7 @@ const INPUT: policies.PolicyInput = {
 const ALL: Record<string, policies.ActivityPolicy> = {
   database: policies.databasePolicy,
   cleanUp: policies.cleanUpPolicy,
+  readBack: policies.readBackPolicy,
   removal: policies.removalPolicy,
   intake: policies.intakePolicy(INPUT),
   piece: policies.piecePolicy(INPUT),
@@ -21,6 +22,9 @@ const ALL: Record<string, policies.ActivityPolicy> = {
   wholeFile: policies.wholeFilePolicy(INPUT, 3600),
   finishing: policies.finishingPolicy(INPUT, 3600),
 };
+
+/** What these leave, a Schedule finds again. */
+const LEFT_TO_OTHERS = ['cleanUp', 'readBack'];
 
 describe('activity policies', () => {
   it.each(Object.entries(ALL))(
@@ -35,7 +39,7 @@ describe('activity policies', () => {
     (name, policy) => {
       expect(policy.scheduleToCloseTimeout).toBeUndefined();
       expect(policy.scheduleToStartTimeout).toBeUndefined();
-      expect(policy.retry?.maximumAttempts).toBe(name === 'cleanUp' ? 10 : undefined);
+      expect(policy.retry?.maximumAttempts).toBe(LEFT_TO_OTHERS.includes(name) ? 10 : undefined);
     },
   );
 
