@@ -48,6 +48,7 @@ export function replaceOriginals(
     let replaced = 0;
     let failed = 0;
     for (const videoId of ids) {
+      Context.current().cancellationSignal.throwIfAborted();
       const outcome = await replaceOne(deps, videoId).catch((error: unknown) => leave(deps, error));
       if (outcome === 'failed') failed += 1;
       else if (outcome.replaced) replaced += 1;

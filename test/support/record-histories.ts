@@ -15,11 +15,13 @@ import stopServices from './stop-services.ts';
 import { writeStubFfmpeg } from './stub-ffmpeg.ts';
 
 /**
- * Records the history of every kind of ending from real runs, for the replay test: `npm run record-histories`.
+ * Records the history of every kind of ending from real runs, for the replay test: `npm run record-histories`, or some of them by the
+ * names of their scenarios: `npm run record-histories -- plain slow`.
  *
  * The files are never edited by hand. Record before a workflow is changed; afterwards the old ones must still replay.
  */
 const FOLDER = path.join(import.meta.dirname, '../fixtures/histories');
+const WANTED = process.argv.slice(2);
 
 await mkdir(FOLDER, { recursive: true });
 const clips = await mkdtemp(path.join(tmpdir(), 'steadyreel-clips-'));
@@ -119,6 +121,7 @@ async function record(
   options: PipelineOptions,
   scenario: (pipeline: Pipeline, keep: Keep) => Promise<void>,
 ): Promise<void> {
+  if (WANTED.length > 0 && !WANTED.includes(what)) return;
   const pipeline = await startPipeline(options);
   try {
     await scenario(pipeline, async (name, workflowId) => {

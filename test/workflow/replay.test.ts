@@ -33,12 +33,10 @@ describe('replay of recorded runs', () => {
         'failed-source',
         'failed-timeout',
         'one-thread',
-        'original-replaced',
         'pictures',
         'reconciled',
         'reprocessed',
         'reset',
-        'retention',
       ]),
     );
   });
