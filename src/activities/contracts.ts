@@ -1,6 +1,12 @@
 import type { ErrorCode, JsonValue } from '../domain/errors.ts';
 import type { VideoId } from '../domain/ids.ts';
 import type { ProcessVideoInput } from '../domain/process-video-input.ts';
+import type {
+  ReconcileCursor,
+  ReconcilePageResult,
+  ReconcileReport,
+  ReconcileStep,
+} from '../domain/reconcile-report.ts';
 import type { RunSettings } from '../domain/run-settings.ts';
 import type { Priority, Quality, RunKind } from '../domain/video.ts';
 
@@ -71,8 +77,20 @@ export type Publication =
   /** Something that history says was made is not there; it is made again. */
   | { readonly outcome: 'incomplete'; readonly missing: readonly string[] };
 
+/** A page of a step of reconcile. */
+export interface ReconcilePage {
+  /** Null: from the beginning. */
+  readonly after: ReconcileCursor | null;
+  readonly limit: number;
+}
+
+/** Looks at one page, sets right what is wrong, and tells. */
+export type ReconcileActivities = Readonly<
+  Record<ReconcileStep, (page: ReconcilePage) => Promise<ReconcilePageResult>>
+>;
+
 /** Short, and mostly of the database: the queue `video-orchestration`. */
-export interface OrchestrationActivities {
+export interface OrchestrationActivities extends ReconcileActivities {
   claimVideo(input: ProcessVideoInput): Promise<Claim>;
   listMissingChunks(input: VideoRef): Promise<MissingPieces>;
   listMissingRenditions(input: VideoRef): Promise<{ readonly qualities: readonly Quality[] }>;
@@ -92,15 +110,10 @@ export interface OrchestrationActivities {
   removeGivenUpOriginals(): Promise<{ readonly removed: number }>;
   deleteExpiredVideos(): Promise<{ readonly deleted: number; readonly isLast: boolean }>;
 
-  startPendingVideos(): Promise<{ readonly started: readonly number[] }>;
-  settleEndedRuns(): Promise<{ readonly settled: readonly string[] }>;
-  startPendingDeletions(): Promise<{ readonly started: readonly number[] }>;
-  startPendingPictures(): Promise<{ readonly started: readonly number[] }>;
+  saveReconcileReport(report: ReconcileReport): Promise<void>;
+
   listPictures(input: VideoRef): Promise<PictureTasks>;
   dropPictures(input: VideoRef): Promise<{ readonly dropped: number }>;
-  removeRetiredVersions(): Promise<Orphans>;
-  removeExpiredPieces(): Promise<Orphans>;
-  removeUnownedObjects(): Promise<{ readonly deleted: number }>;
 }
 
 /** False: it is to be kept, or gone already. */

@@ -19,14 +19,11 @@ import { warnRun } from './picture-faults.ts';
 import { dropPictures, listPictures, startPendingPictures } from './picture-wishes.ts';
 import { probe } from './probe.ts';
 import { publish } from './publish.ts';
-import {
-  removeExpiredPieces,
-  removeRetiredVersions,
-  removeUnownedObjects,
-  settleEndedRuns,
-  startPendingDeletions,
-  startPendingVideos,
-} from './reconcile.ts';
+import { checkStoredObjects } from './reconcile-objects.ts';
+import { saveReconcileReport } from './reconcile-report.ts';
+import { removeExpiredPieces, removeRetiredVersions } from './reconcile-retention.ts';
+import { settleEndedRuns } from './reconcile-runs.ts';
+import { startPendingDeletions, startPendingVideos } from './reconcile-starts.ts';
 import {
   deleteExpiredVideos,
   removeGivenUpOriginals,
@@ -60,15 +57,16 @@ export function createActivities(deps: ActivityDeps): Activities {
       replaceOriginals: short((input) => replaceOriginals(deps, input)),
       removeGivenUpOriginals: short(() => removeGivenUpOriginals(deps)),
       deleteExpiredVideos: short(() => deleteExpiredVideos(deps)),
-      startPendingVideos: short(() => startPendingVideos(deps)),
-      settleEndedRuns: short(() => settleEndedRuns(deps)),
-      startPendingDeletions: short(() => startPendingDeletions(deps)),
-      startPendingPictures: short(() => startPendingPictures(deps)),
+      settleEndedRuns: short((page) => settleEndedRuns(deps, page)),
+      startPendingVideos: short((page) => startPendingVideos(deps, page)),
+      startPendingDeletions: short((page) => startPendingDeletions(deps, page)),
+      startPendingPictures: short((page) => startPendingPictures(deps, page)),
+      removeRetiredVersions: short((page) => removeRetiredVersions(deps, page)),
+      removeExpiredPieces: short((page) => removeExpiredPieces(deps, page)),
+      checkStoredObjects: short((page) => checkStoredObjects(deps, page)),
+      saveReconcileReport: short((report) => saveReconcileReport(deps, report)),
       listPictures: short((input) => listPictures(deps, input)),
       dropPictures: short((input) => dropPictures(deps, input)),
-      removeRetiredVersions: short(() => removeRetiredVersions(deps)),
-      removeExpiredPieces: short(() => removeExpiredPieces(deps)),
-      removeUnownedObjects: short(() => removeUnownedObjects(deps)),
     },
     intake: { probe: (input) => probe(deps, input) },
     processing: {

@@ -1,13 +1,13 @@
-import { Context } from '@temporalio/activity';
 import { listPendingWishes, type Wish } from '../db/picture-wishes.ts';
 import { findVideosWithWishes } from '../db/reconcile.ts';
 import { findVideo } from '../db/videos.ts';
-import type { PictureTasks, VideoRef } from './contracts.ts';
+import type { ReconcilePageResult } from '../domain/reconcile-report.ts';
+import type { PictureTasks, ReconcilePage, VideoRef } from './contracts.ts';
 import type { ActivityDeps } from './deps.ts';
+import { eachLimited } from './each-limited.ts';
 import { giveUp } from './picture-work.ts';
+import { toResult, toRowPage } from './reconcile-page.ts';
 
-/** Rows that are looked at in one go. */
-const BATCH = 500;
 /** Younger wishes are being started by whoever made them. */
 const STARTING_SECONDS = 30;
 
@@ -45,14 +45,20 @@ export async function dropPictures(
 }
 
 /** Tells the workflows of videos whose pictures nobody makes: Temporal was away when they were asked for. */
-export async function startPendingPictures(deps: ActivityDeps): Promise<{ started: number[] }> {
+export async function startPendingPictures(
+  deps: ActivityDeps,
+  page: ReconcilePage,
+): Promise<ReconcilePageResult> {
   const waiting = await deps.database.run((em) =>
-    findVideosWithWishes(em, STARTING_SECONDS, BATCH),
+    findVideosWithWishes(em, { ...toRowPage(page), olderThanSeconds: STARTING_SECONDS }),
   );
-  const started: number[] = [];
-  for (const video of waiting) {
-    Context.current().heartbeat();
-    if (await deps.workflows.startPictures(video)) started.push(video.id);
-  }
-  return { started };
+  let started = 0;
+  await eachLimited(waiting, 4, async (video) => {
+    if (await deps.workflows.startPictures(video)) started += 1;
+  });
+  return toResult(
+    page,
+    waiting.map(({ id }) => id),
+    { picturesStarted: started },
+  );
 }

@@ -25,6 +25,7 @@ import { createPageRoutes } from './routes/page.ts';
 import { createPlaylistRoutes } from './routes/playlists.ts';
 import { createRetentionRoutes } from './routes/retention.ts';
 import { createStorageRoutes } from './routes/storage.ts';
+import { createReconcileRoutes } from './routes/reconcile.ts';
 import { createThumbnailRoutes } from './routes/thumbnails.ts';
 import { createVideoRoutes } from './routes/videos.ts';
 import { createSessionCookie } from './session-cookie.ts';
@@ -89,6 +90,7 @@ export function createApp(deps: AppDeps): OpenAPIHono<AppEnv> {
   app.route('/', createPlaylistRoutes(deps));
   app.route('/', createStorageRoutes(deps));
   app.route('/', createRetentionRoutes({ ...deps, ...settings }));
+  app.route('/', createReconcileRoutes(deps));
   describeMediaRoutes(app);
   app.openAPIRegistry.registerComponent('securitySchemes', 'apiKey', {
     type: 'http',

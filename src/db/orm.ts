@@ -6,6 +6,7 @@ import { Comment } from './entities/comment.ts';
 import { OwnPoster, Picture, PictureWish } from './entities/picture.ts';
 import { Piece, PieceAttempt } from './entities/piece.ts';
 import { Playlist, PlaylistItem } from './entities/playlist.ts';
+import { ReconcileReport } from './entities/reconcile-report.ts';
 import { Session } from './entities/session.ts';
 import { Thumbnail } from './entities/thumbnail.ts';
 import { User } from './entities/user.ts';
@@ -19,6 +20,7 @@ import { PaceMigration } from './migrations/0004-pace.ts';
 import { WishCountsMigration } from './migrations/0005-wish-counts.ts';
 import { RetentionMigration } from './migrations/0006-retention.ts';
 import { ReservedDiskMigration } from './migrations/0007-reserved-disk.ts';
+import { ReconcileMigration } from './migrations/0009-reconcile.ts';
 
 const ENTITIES = [
   User,
@@ -34,6 +36,7 @@ const ENTITIES = [
   PictureWish,
   Piece,
   PieceAttempt,
+  ReconcileReport,
   Playlist,
   PlaylistItem,
   Comment,
@@ -83,6 +86,7 @@ export async function openOrm({
           { name: '0005-wish-counts', class: WishCountsMigration },
           { name: '0006-retention', class: RetentionMigration },
           { name: '0007-reserved-disk', class: ReservedDiskMigration },
+          { name: '0009-reconcile', class: ReconcileMigration },
         ],
         snapshot: false,
         silent: true,

@@ -145,15 +145,14 @@ export async function removeRetired(
   return removeRows(tx, 'video_id = ? and retired_at < ?', [videoId, before]);
 }
 
-/** Videos that have something retired before a moment, oldest id first. */
+/** Videos that have something retired before a moment, by id. */
 export async function findVideosWithRetired(
   em: EntityManager,
-  before: Date,
-  limit: number,
+  { before, afterId, limit }: { before: Date; afterId: number; limit: number },
 ): Promise<readonly VideoId[]> {
   const rows = await em.execute<{ video_id: number }[]>(
-    `select distinct video_id from video_streams where retired_at < ? order by video_id limit ?`,
-    [before, limit],
+    `select distinct video_id from video_streams where retired_at < ? and video_id > ? order by video_id limit ?`,
+    [before, afterId, limit],
   );
   return rows.map((row) => row.video_id as VideoId);
 }

@@ -1,5 +1,6 @@
 import type { EntityManager } from './orm.ts';
 import type { VideoId } from '../domain/ids.ts';
+import { ORIGINAL_PREFIX } from '../domain/object-keys.ts';
 import type { Piece as PieceName } from '../domain/recipe.ts';
 import type { PieceKind } from '../domain/video.ts';
 import { Piece, type PieceFacts } from './entities/piece.ts';
@@ -114,14 +115,7 @@ export async function forgetUnnamedOutputs(
   videoId: VideoId,
   keys: readonly string[],
 ): Promise<void> {
-  await tx.execute(
-    `delete from pieces where video_id = ? and object_key = any(?)
-        and not exists (select 1 from video_streams where video_streams.object_key = pieces.object_key)
-        and not exists (select 1 from thumbnails where thumbnails.object_key = pieces.object_key)
-        and not exists (select 1 from pictures where pictures.object_key = pieces.object_key)`,
-    [videoId, toPgArray(keys)],
-    'run',
-  );
+  await removePiecesWhere(tx, 'video_id = ? and object_key = any(?)', [videoId, toPgArray(keys)]);
 }
 
 /** Takes out every piece of a video that no version is made of; returns their object keys. */
@@ -129,39 +123,52 @@ export async function removeUnpublishedPieces(
   tx: EntityManager,
   videoId: VideoId,
 ): Promise<readonly string[]> {
+  return removePiecesWhere(tx, 'video_id = ?', [videoId]);
+}
+
+const IN_NO_VERSION = `not exists (select 1 from video_streams where video_streams.object_key = pieces.object_key)
+  and not exists (select 1 from thumbnails where thumbnails.object_key = pieces.object_key)
+  and not exists (select 1 from pictures where pictures.object_key = pieces.object_key)`;
+
+async function removePiecesWhere(
+  tx: EntityManager,
+  where: string,
+  values: unknown[],
+): Promise<readonly string[]> {
   const rows = await tx.execute<{ object_key: string }[]>(
-    `delete from pieces where video_id = ?
-        and not exists (select 1 from video_streams where video_streams.object_key = pieces.object_key)
-        and not exists (select 1 from thumbnails where thumbnails.object_key = pieces.object_key)
-        and not exists (select 1 from pictures where pictures.object_key = pieces.object_key)
-     returning object_key`,
-    [videoId],
+    `delete from pieces where ${where} and ${IN_NO_VERSION} returning object_key`,
+    values,
   );
   return rows.map((row) => row.object_key);
 }
 
+/** Videos that have pieces which were made before a moment and belong to nothing that is published or being made, by id. */
+export async function findVideosWithExpired(
+  em: EntityManager,
+  { before, afterId, limit }: { before: Date; afterId: number; limit: number },
+): Promise<readonly VideoId[]> {
+  const rows = await em.execute<{ video_id: number }[]>(
+    `select distinct video_id from pieces where created_at < ? and video_id > ? and ${IS_LEFT_OVER}
+      order by video_id limit ?`,
+    [before, afterId, limit],
+  );
+  return rows.map((row) => row.video_id as VideoId);
+}
+
 /**
- * Takes out pieces that were made before a moment and belong to nothing that is published or being made.
- * @returns their object keys and whose they were, at most `limit`
+ * Takes out pieces of a video that were made before a moment and are part of nothing published; returns their object keys. Needs
+ * the video's lock, and that no run of it is active.
  */
 export async function removeExpiredPieces(
   tx: EntityManager,
+  videoId: VideoId,
   before: Date,
-  limit: number,
-): Promise<readonly { readonly videoId: number; readonly objectKey: string }[]> {
-  const rows = await tx.execute<{ video_id: number; object_key: string }[]>(
-    `delete from pieces where id in (
-       select id from pieces where created_at < ? and ${IS_LEFT_OVER} order by id limit ?)
-     returning video_id, object_key`,
-    [before, limit],
-  );
-  return rows.map((row) => ({ videoId: row.video_id, objectKey: row.object_key }));
+): Promise<readonly string[]> {
+  return removePiecesWhere(tx, 'video_id = ? and created_at < ?', [videoId, before]);
 }
 
 /** Of a piece: it belongs to nothing that is published or being made. */
-export const IS_LEFT_OVER = `not exists (select 1 from video_streams where video_streams.object_key = pieces.object_key)
-  and not exists (select 1 from thumbnails where thumbnails.object_key = pieces.object_key)
-  and not exists (select 1 from pictures where pictures.object_key = pieces.object_key)
+export const IS_LEFT_OVER = `${IN_NO_VERSION}
   and not exists (select 1 from video_runs where video_runs.video_id = pieces.video_id and state = 'active')`;
 
 /** Of these keys, those that no row names any more: only they may be deleted. */
@@ -169,16 +176,38 @@ export async function withoutOwner(
   tx: EntityManager,
   keys: readonly string[],
 ): Promise<readonly string[]> {
-  if (keys.length === 0) return [];
-  const rows = await tx.execute<{ key: string }[]>(
-    `select key from unnest(?::text[]) as candidate(key)
-      where not exists (select 1 from pieces where object_key = key)
+  return filterKeys(tx, keys, NO_ROW);
+}
+
+/**
+ * Of these keys, those that no row names and no run can come to name. What lies below a video (its id is the third part of a key)
+ * belongs to its run while there is one; and a later run gives other names.
+ */
+export async function withoutOwnerOrRun(
+  tx: EntityManager,
+  keys: readonly string[],
+): Promise<readonly string[]> {
+  const noRun = `not exists (select 1 from video_runs where state = 'active' and video_id::text = split_part(key, '/', 3))`;
+  return filterKeys(tx, keys, `${NO_ROW} and ${noRun}`);
+}
+
+const NO_ROW = `not exists (select 1 from pieces where object_key = key)
         and not exists (select 1 from video_streams where object_key = key)
         and not exists (select 1 from thumbnails where object_key = key)
         and not exists (select 1 from pictures where object_key = key)
         and not exists (select 1 from own_posters where object_key = key)
         and not exists (select 1 from picture_wishes where upload_key = key)
-        and not exists (select 1 from videos where 'videos/original/' || stored_name = key and original_available)`,
+        and not exists (select 1 from videos where starts_with(key, '${ORIGINAL_PREFIX}')
+                           and stored_name = substr(key, length('${ORIGINAL_PREFIX}') + 1) and original_available)`;
+
+async function filterKeys(
+  tx: EntityManager,
+  keys: readonly string[],
+  condition: string,
+): Promise<readonly string[]> {
+  if (keys.length === 0) return [];
+  const rows = await tx.execute<{ key: string }[]>(
+    `select key from unnest(?::text[]) as candidate(key) where ${condition}`,
     [toPgArray(keys)],
   );
   return rows.map((row) => row.key);

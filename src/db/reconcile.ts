@@ -14,42 +14,53 @@ interface StartableVideo {
   readonly priority: Priority;
 }
 
+/** Where a page of rows begins: behind this id. */
+export interface RowPage {
+  readonly afterId: number;
+  readonly limit: number;
+}
+
 export interface WaitingVideo extends StartableVideo {
+  /** Said to be at work, but no run is. */
+  readonly isProcessing: boolean;
   /** How many of its runs have disappeared from the workflow server. */
   readonly lostRuns: number;
 }
 
-/** Videos that wait and have no run, longest waiting first. @param olderThanSeconds leaves out those being started right now */
+/** Videos with nothing published and no run, by id. @param olderThanSeconds leaves out those being started right now */
 export async function findWaitingVideos(
   em: EntityManager,
-  olderThanSeconds: number,
-  limit: number,
+  { afterId, limit, olderThanSeconds }: RowPage & { readonly olderThanSeconds: number },
 ): Promise<readonly WaitingVideo[]> {
-  const rows = await em.execute<(StartableRow & { lost_runs: number })[]>(
-    `select id, owner_id, title, priority,
+  const rows = await em.execute<(StartableRow & { status: string; lost_runs: number })[]>(
+    `select id, owner_id, title, priority, status,
         (select count(*)::int from video_runs where video_id = videos.id and state = 'lost') as lost_runs
        from videos
-      where status = 'pending' and deleted_at is null and created_at < now() - make_interval(secs => ?)
+      where status in ('pending', 'processing') and deleted_at is null and id > ?
+        and created_at < now() - make_interval(secs => ?)
         and not exists (select 1 from video_runs where video_id = videos.id and state = 'active')
-      order by created_at limit ?`,
-    [olderThanSeconds, limit],
+      order by id limit ?`,
+    [afterId, olderThanSeconds, limit],
   );
-  return rows.map((row) => ({ ...toStartable(row), lostRuns: row.lost_runs }));
+  return rows.map((row) => ({
+    ...toStartable(row),
+    isProcessing: row.status === 'processing',
+    lostRuns: row.lost_runs,
+  }));
 }
 
 /** Videos with wishes that nobody seems to work on. @param olderThanSeconds leaves out those being started right now */
 export async function findVideosWithWishes(
   em: EntityManager,
-  olderThanSeconds: number,
-  limit: number,
+  { afterId, limit, olderThanSeconds }: RowPage & { readonly olderThanSeconds: number },
 ): Promise<readonly StartableVideo[]> {
   const rows = await em.execute<StartableRow[]>(
     `select id, owner_id, title, priority from videos
-      where deleted_at is null and id in (
+      where deleted_at is null and id > ? and id in (
         select video_id from picture_wishes
          where failure is null and created_at < now() - make_interval(secs => ?))
       order by id limit ?`,
-    [olderThanSeconds, limit],
+    [afterId, olderThanSeconds, limit],
   );
   return rows.map(toStartable);
 }
@@ -71,18 +82,17 @@ export interface OldRun {
   readonly runId: string;
 }
 
-/** Active runs that were claimed a while ago, by id. */
+/** By id. */
 export async function findActiveRuns(
   em: EntityManager,
-  cursor: { readonly afterId: number; readonly olderThanSeconds: number; readonly limit: number },
+  { afterId, limit }: RowPage,
 ): Promise<readonly (OldRun & { readonly id: number })[]> {
   const rows = await em.execute<
     { id: number; video_id: number; workflow_id: string; run_id: string }[]
   >(
     `select id, video_id, workflow_id, run_id from video_runs
-      where state = 'active' and id > ? and started_at < now() - make_interval(secs => ?)
-      order by id limit ?`,
-    [cursor.afterId, cursor.olderThanSeconds, cursor.limit],
+      where state = 'active' and id > ? order by id limit ?`,
+    [afterId, limit],
   );
   return rows.map((row) => ({
     id: row.id,
@@ -103,14 +113,14 @@ export async function countLostRuns(em: EntityManager, videoId: VideoId): Promis
   return rows[0]?.lost ?? 0;
 }
 
-/** Deleted videos whose rows are still there. */
+/** Deleted videos whose rows are still there, by id. */
 export async function findDeletedVideos(
   em: EntityManager,
-  limit: number,
+  { afterId, limit }: RowPage,
 ): Promise<readonly VideoId[]> {
   const rows = await em.execute<{ id: number }[]>(
-    `select id from videos where deleted_at is not null order by deleted_at limit ?`,
-    [limit],
+    `select id from videos where deleted_at is not null and id > ? order by id limit ?`,
+    [afterId, limit],
   );
   return rows.map((row) => row.id as VideoId);
 }

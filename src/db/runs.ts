@@ -318,19 +318,20 @@ export async function endRun(
     { id: run.id },
     { state, failure, waitingFor: null, endedAt: new Date() },
   );
-  if (state === 'lost') {
-    // Nobody works on it any more, so it waits again.
-    await tx.nativeUpdate(
-      Video,
-      { id: run.videoId, version: null, status: 'processing' },
-      { status: 'pending', updatedAt: new Date() },
-    );
-    return;
-  }
+  if (state === 'lost') return waitAgain(tx, run.videoId);
   await tx.nativeUpdate(
     Video,
     { id: run.videoId, version: null },
     { status: state, failure, updatedAt: new Date() },
+  );
+}
+
+/** Nobody works on a video any more, so it waits again; needs the video's lock. */
+export async function waitAgain(tx: EntityManager, videoId: VideoId): Promise<void> {
+  await tx.nativeUpdate(
+    Video,
+    { id: videoId, version: null, status: 'processing' },
+    { status: 'pending', updatedAt: new Date() },
   );
 }
 

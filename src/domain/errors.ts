@@ -148,10 +148,12 @@ export const ERRORS = {
   'piece-missing': conflict('A finished piece of the work is no longer there'),
   'plan-changed': conflict('The plan of the run was changed'),
   'run-lost': platform(500, 'The run ended without a result'),
+  'run-wedged': platform(500, 'The code of the worker cannot go on with the run'),
   cancelled: { fault: 'cancelled', retry: 'never', status: 409, title: 'The run was cancelled' },
   // Platform
   'storage-unavailable': platform(503, 'The storage does not answer'),
   'storage-object-missing': platform(503, 'A stored file is missing or damaged'),
+  'original-without-video': platform(500, 'An original belongs to no video'),
   'storage-object-exists': platform(500, 'Another file is stored under this name'),
   'database-unavailable': platform(503, 'The database does not answer'),
   'temporal-unavailable': platform(503, 'The workflow server does not answer'),

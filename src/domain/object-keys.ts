@@ -15,7 +15,8 @@ import type { Output } from './video.ts';
  *
  * Keys are relative, with `/` on every platform, never starting with one, never with `..`.
  */
-export const ORIGINAL_PREFIX = 'videos/original/';
+export const MEDIA_PREFIX = 'videos/';
+export const ORIGINAL_PREFIX = `${MEDIA_PREFIX}original/`;
 
 export function originalKey(storedName: string): string {
   return `${ORIGINAL_PREFIX}${storedName}`;
@@ -63,7 +64,16 @@ export const MADE_PREFIXES = [
   'storyboards',
   'posters',
   'work',
-].map((folder) => `videos/${folder}/`);
+].map((folder) => `${MEDIA_PREFIX}${folder}/`);
+
+export function isOriginalKey(key: string): boolean {
+  return key.startsWith(ORIGINAL_PREFIX);
+}
+
+/** One that a run or a person's wish made: below one of {@link MADE_PREFIXES}. */
+export function isMadeKey(key: string): boolean {
+  return MADE_PREFIXES.some((prefix) => key.startsWith(prefix));
+}
 
 /** Every prefix that holds objects of one video, its original apart. */
 export function ownedPrefixes(videoId: VideoId): readonly string[] {

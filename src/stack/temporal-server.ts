@@ -17,6 +17,8 @@ export interface TemporalServer {
   readonly databaseFile?: string;
   /** Made at the first start; `default` always exists. */
   readonly namespace: string;
+  /** More dynamic configuration, `KEY=JSON`: only tests have some. */
+  readonly settings?: readonly string[];
 }
 
 /** Starts the server; it is not ready yet, see {@link waitForTemporal}. */
@@ -52,7 +54,10 @@ export function serverArgs(server: TemporalServer): string[] {
     ...(server.databaseFile === undefined ? [] : ['--db-filename', server.databaseFile]),
     ...['--namespace', server.namespace],
     ...['--log-level', 'error'],
-    ...readDynamicConfig().flatMap((setting) => ['--dynamic-config-value', setting]),
+    ...[...readDynamicConfig(), ...(server.settings ?? [])].flatMap((setting) => [
+      '--dynamic-config-value',
+      setting,
+    ]),
   ];
 }
 

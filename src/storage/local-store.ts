@@ -180,9 +180,9 @@ export async function createLocalStore({
         }
       }),
 
-    async *list(prefix) {
+    async *list(prefix, { after = '' } = {}) {
       assertKeyPrefix(prefix);
-      yield* listFiles(await volume.check(), prefix);
+      yield* listFiles(await volume.check(), prefix, after);
     },
 
     checkWritable: () =>

@@ -22,6 +22,10 @@ export interface ManifestFolder {
   setAside(name: string): Promise<void>;
   /** Puts one whose original never came back into `abandoned/`, kept for an operator. */
   abandon(name: string): Promise<void>;
+  /** Names of those in `abandoned/`. */
+  listAbandoned(): Promise<readonly string[]>;
+  /** Takes one out of `abandoned/` again. */
+  takeUp(name: string): Promise<void>;
   /** Removes what dead writers left half-written. */
   sweep(): Promise<number>;
 }
@@ -31,6 +35,7 @@ const SUFFIX = '.json';
 /** @param path absolute; made where it is missing */
 export function createManifestFolder(path: string): ManifestFolder {
   const drafts = createIncomingFolder(path);
+  const abandoned = join(path, 'abandoned');
   const fileOf = (name: string) => join(path, `${name}${SUFFIX}`);
   const faults = <T>(action: () => Promise<T>) => withStorageFaults({ folder: path }, action);
 
@@ -55,14 +60,7 @@ export function createManifestFolder(path: string): ManifestFolder {
         await syncFolder(path);
       }),
 
-    list: () =>
-      faults(async () => {
-        const names = (await readdir(path).catch(ignoreMissing)) ?? [];
-        return names
-          .filter((name) => name.endsWith(SUFFIX))
-          .map((name) => name.slice(0, -SUFFIX.length))
-          .toSorted();
-      }),
+    list: () => faults(() => listNames(path)),
 
     read: (name) =>
       faults(async () => {
@@ -75,12 +73,22 @@ export function createManifestFolder(path: string): ManifestFolder {
       faults(() => rename(fileOf(name), `${fileOf(name)}.broken`).catch(ignoreMissing)),
     abandon: (name) =>
       faults(async () => {
-        const folder = join(path, 'abandoned');
-        await mkdir(folder, { recursive: true });
-        await rename(fileOf(name), join(folder, `${name}${SUFFIX}`)).catch(ignoreMissing);
+        await mkdir(abandoned, { recursive: true });
+        await rename(fileOf(name), join(abandoned, `${name}${SUFFIX}`)).catch(ignoreMissing);
       }),
+    listAbandoned: () => faults(() => listNames(abandoned)),
+    takeUp: (name) =>
+      faults(() => rename(join(abandoned, `${name}${SUFFIX}`), fileOf(name)).catch(ignoreMissing)),
     sweep: () => faults(() => drafts.sweep()),
   };
+}
+
+async function listNames(folder: string): Promise<readonly string[]> {
+  const names = (await readdir(folder).catch(ignoreMissing)) ?? [];
+  return names
+    .filter((name) => name.endsWith(SUFFIX))
+    .map((name) => name.slice(0, -SUFFIX.length))
+    .toSorted();
 }
 
 function parse(text: string): JsonValue {

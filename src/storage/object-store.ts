@@ -63,8 +63,11 @@ export interface ObjectStore {
   /** Idempotent: keys that are gone are fine. */
   delete(keys: readonly string[]): Promise<void>;
 
-  /** Every object whose key starts with `prefix`, in the order of keys. */
-  list(prefix: string): AsyncIterable<ListedObject>;
+  /**
+   * Every object whose key starts with `prefix`, in the order of keys.
+   * @param options `after`: only those behind this key, which need not be there
+   */
+  list(prefix: string, options?: { readonly after?: string }): AsyncIterable<ListedObject>;
 
   /** Proves that a byte can be written. @throws `disk-full`, `storage-unavailable`, with a sentence on what is wrong */
   checkWritable(): Promise<void>;

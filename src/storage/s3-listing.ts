@@ -30,16 +30,18 @@ async function deleteBatch(bucket: S3Bucket, keys: readonly string[]): Promise<v
     });
 }
 
-/** Everything below a path, in the order of keys. Names that begin with a dot, and what somebody else put there under names that are none of ours, are not objects. */
+/** Everything below a path and behind another, in the order of keys. Names that begin with a dot, and what somebody else put there under names that are none of ours, are not objects. */
 export async function* listS3Objects(
   bucket: S3Bucket,
   path: string,
+  startAfter: string | undefined,
 ): AsyncGenerator<ListedObject, void> {
-  for (let after: string | undefined = ''; after !== undefined;) {
+  for (let token: string | undefined = ''; token !== undefined;) {
     const command: ListObjectsV2Command = new ListObjectsV2Command({
       Bucket: bucket.name,
       Prefix: path,
-      ...(after === '' ? {} : { ContinuationToken: after }),
+      ...(startAfter === undefined ? {} : { StartAfter: startAfter }),
+      ...(token === '' ? {} : { ContinuationToken: token }),
     });
     const page = await bucket.ask((client, abortSignal) => client.send(command, { abortSignal }));
     for (const { Key, Size, LastModified, ETag } of page.Contents ?? []) {
@@ -52,6 +54,6 @@ export async function* listS3Objects(
         ...(ETag === undefined ? {} : { etag: ETag }),
       };
     }
-    after = page.IsTruncated === true ? page.NextContinuationToken : undefined;
+    token = page.IsTruncated === true ? page.NextContinuationToken : undefined;
   }
 }

@@ -165,10 +165,11 @@ export function createS3Store(options: S3StoreOptions): S3Store {
         for (const key of keys) remembered.delete(key);
       }),
 
-    async *list(keyPrefix) {
+    async *list(keyPrefix, { after } = {}) {
       assertKeyPrefix(keyPrefix);
+      const path = `${prefix}${keyPrefix}`;
       try {
-        yield* listS3Objects(bucket, `${prefix}${keyPrefix}`);
+        yield* listS3Objects(bucket, path, after === undefined ? undefined : bucket.pathOf(after));
       } catch (error) {
         throw await bucket.toFault(error, { prefix: keyPrefix });
       }

@@ -41,11 +41,13 @@ export async function ensureServerSide(
     spec: { intervals: [{ every: '1 day', offset: RETENTION_AT }] },
     // A machine that is off at that hour makes up for it.
     catchupWindow: '1 day',
+    longestRun: '1 day',
   });
   await ensureSchedule(client, RECONCILE_SCHEDULE_ID, {
     workflowType: WORKFLOW_TYPES.reconcileVideos,
     spec: { intervals: [{ every: reconcileEverySeconds * 1000 }] },
     catchupWindow: '1 minute',
+    longestRun: '1 hour',
   });
 }
 
@@ -83,12 +85,14 @@ interface ScheduledWork {
   readonly workflowType: string;
   readonly spec: ScheduleOptions['spec'];
   readonly catchupWindow: '1 minute' | '1 day';
+  /** Runs do not overlap: without a bound, one that its workers cannot go on with would be the last one. */
+  readonly longestRun: '1 hour' | '1 day';
 }
 
 async function ensureSchedule(
   client: Client,
   scheduleId: string,
-  { workflowType, spec, catchupWindow }: ScheduledWork,
+  { workflowType, spec, catchupWindow, longestRun }: ScheduledWork,
 ): Promise<void> {
   try {
     await client.schedule.create({
@@ -100,6 +104,7 @@ async function ensureSchedule(
         workflowType,
         workflowId: scheduleId,
         taskQueue: TASK_QUEUES.orchestration,
+        workflowRunTimeout: longestRun,
         args: [],
       },
     });

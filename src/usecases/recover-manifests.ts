@@ -37,6 +37,7 @@ export async function recoverManifests(deps: RecoverManifestsDeps): Promise<Reco
   const counts = { registered: 0, settled: 0, dropped: 0, postponed: 0 };
   await deps.store.sweepIncoming();
   await deps.manifests.sweep();
+  await takeUpAbandoned(deps);
   for (const name of await deps.manifests.list()) {
     if (deps.uploads.isLive(name)) continue;
     try {
@@ -77,6 +78,13 @@ async function recoverOne(deps: RecoverManifestsDeps, name: string): Promise<key
   }
   await registerUpload(deps, manifest);
   return 'registered';
+}
+
+/** Originals that came back after all become videos as if they had never been away. */
+async function takeUpAbandoned({ manifests, store }: RecoverManifestsDeps): Promise<void> {
+  for (const name of await manifests.listAbandoned()) {
+    if ((await store.stat(originalKey(name))) !== undefined) await manifests.takeUp(name);
+  }
 }
 
 /** Nothing is promised away: an absent original may be back tomorrow, and the manifest is all that is known of its upload. */

@@ -16,6 +16,7 @@ import { createWorker, type Queue } from './create-worker.ts';
 import { prepareWorkflowBundle } from './workflow-bundle.ts';
 
 const RECONCILE_EVERY_SECONDS = 300;
+const SWEEP_EVERY_MS = 300_000;
 const CONNECT_TIMEOUT_MS = 60_000;
 
 /**
@@ -47,8 +48,7 @@ async function serve(
   Runtime.install({ logger: createSdkLogger(logger), workerHeartbeatInterval: '30 seconds' });
   const stopping = new AbortController();
   try {
-    if (swept.length > 0)
-      logger.info({ folders: swept.length }, 'cleared up after a worker that was killed');
+    tellSwept(logger, swept);
     const connection = await connect(config.temporalAddress);
     try {
       const activities = createActivities(parts.activityDeps);
@@ -78,11 +78,12 @@ async function serve(
               : 'the Temporal server could not be set up',
           ),
       });
+      const sweeping = setInterval(() => void sweepScratch(parts), SWEEP_EVERY_MS);
       logger.info(
         { queues, maxVideoProcessingTasks: config.maxVideoProcessingTasks },
         'worker started',
       );
-      await runAll(workers);
+      await runAll(workers).finally(() => clearInterval(sweeping));
       stopping.abort();
       await keeping;
     } finally {
@@ -96,6 +97,20 @@ async function serve(
     stopping.abort();
     await parts.close();
   }
+}
+
+/** Another worker that shares the folder may have been killed, and may not come back. */
+async function sweepScratch({ config, logger }: WorkerParts): Promise<void> {
+  try {
+    tellSwept(logger, await sweepStaleScratch(config.workDir));
+  } catch (error) {
+    logger.warn({ err: error }, 'the work folder could not be cleared up');
+  }
+}
+
+function tellSwept(logger: Logger, folders: readonly string[]): void {
+  if (folders.length > 0)
+    logger.info({ folders: folders.length }, 'cleared up after a worker that was killed');
 }
 
 /** The server may come up at the same time; a minute is enough for it, and whoever keeps this process tries again. */

@@ -62,6 +62,12 @@ export const cleanUpPolicy: ActivityPolicy = {
   retry: { ...cleanUpRetry, maximumAttempts: 10 },
 };
 
+/** A page of reconcile: comes again in five minutes, so it soon makes room for the steps behind it. */
+export const reconcilePolicy: ActivityPolicy = {
+  ...cleanUpPolicy,
+  retry: { ...databaseRetry, maximumAttempts: 5 },
+};
+
 /** Removal of a deleted video: like clean-up, but it never gives up, since its row goes last. */
 export const removalPolicy: ActivityPolicy = { ...cleanUpPolicy, retry: cleanUpRetry };
 

@@ -80,9 +80,10 @@ async function collect(source: AsyncIterable<Uint8Array>): Promise<Buffer> {
   return Buffer.concat(chunks);
 }
 
-async function keysOf(store: ObjectStore, prefix: string): Promise<string[]> {
+async function keysOf(store: ObjectStore, prefix: string, after?: string): Promise<string[]> {
   const keys: string[] = [];
-  for await (const { key } of store.list(prefix)) keys.push(key);
+  for await (const { key } of store.list(prefix, after === undefined ? {} : { after }))
+    keys.push(key);
   return keys;
 }
 
@@ -340,6 +341,10 @@ describe.each(STORES)('object store: %s', (_name, open) => {
     expect(await keysOf(store, `${base}/a`)).toEqual(keys.slice(0, 4).toSorted());
     expect(await keysOf(store, `${base}/a/`)).toEqual(keys.slice(2, 4));
     expect(await keysOf(store, 'videos/none/')).toEqual([]);
+    for (const [index, key] of keys.toSorted().entries())
+      expect(await keysOf(store, `${base}/`, key)).toEqual(keys.toSorted().slice(index + 1));
+    expect(await keysOf(store, `${base}/`, `${base}/a/1.zzz`)).toEqual(keys.slice(3));
+    expect(await keysOf(store, `${base}/`, `${base}/`)).toEqual(keys.toSorted());
     await expect(keysOf(store, '../')).rejects.toEqual(failing('internal-error'));
   });
 

@@ -1,7 +1,9 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { videoSchema } from '../../src/api/schemas/video.ts';
+import { saveReport } from '../../src/db/reconcile-reports.ts';
 import { AppError } from '../../src/domain/errors.ts';
 import type { VideoId } from '../../src/domain/ids.ts';
+import { addPage, emptyReport, toPageResult } from '../../src/domain/reconcile-report.ts';
 import { createTestApi, problemCode, type TestApi, type TestUser } from '../support/api.ts';
 
 let api: TestApi;
@@ -558,5 +560,37 @@ describe('GET /queue', () => {
       expect(problemCode(await api.ask('GET', `/queue?limit=${limit}`, { as: owner }))).toBe(
         'validation-failed',
       );
+  });
+});
+
+describe('GET /admin/reconcile', () => {
+  it('tells administrators what the last looks came to, newest first', async () => {
+    const report = emptyReport('2026-11-22T11:30:15.123Z');
+    const finding = { code: 'run-wedged', videoId: 7, subject: 'x', detail: 'y' } as const;
+    for (const [runId, findings] of [
+      ['1', []],
+      ['2', [finding]],
+    ] as const)
+      await api.db.database.transact((tx) =>
+        saveReport(
+          tx,
+          { workflowId: 'reconcile', runId },
+          addPage(report, toPageResult(null, {}, findings)),
+        ),
+      );
+    const { body } = await api.ask('GET', '/admin/reconcile?limit=1', { as: admin });
+    expect(body.data).toEqual([
+      {
+        ...report,
+        id: expect.any(Number),
+        workflowId: 'reconcile',
+        finishedAt: expect.any(String),
+        durationSeconds: expect.any(Number),
+        findingCounts: { 'run-wedged': 1 },
+        findings: [finding],
+      },
+    ]);
+    const refused = await api.ask('GET', '/admin/reconcile', { as: owner });
+    expect(problemCode(refused)).toBe('permission-denied');
   });
 });

@@ -1,4 +1,4 @@
-import { mkdtemp, rm, utimes } from 'node:fs/promises';
+import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { Readable } from 'node:stream';
@@ -152,16 +152,6 @@ describe('what a run or its video can go through', () => {
     await pipeline.db.sql('delete from videos where id = $1', [id]);
   }, 60_000);
 
-  it('rule 22: reconcile starts a video that waits without a run', async () => {
-    const id = await pipeline.addVideo(short);
-    await pipeline.db.sql(
-      `update videos set created_at = now() - interval '1 minute' where id = $1`,
-      [id],
-    );
-    expect(await reconcile()).toMatchObject({ started: [id] });
-    await pipeline.waitForStatus(id, 'completed');
-  }, 60_000);
-
   it('rule 21: finished pieces of a failed run stay for a retry, until their retention has passed', async () => {
     const id = await pipeline.submit(short);
     await pipeline.waitForStatus(id, 'completed');
@@ -186,46 +176,6 @@ describe('what a run or its video can go through', () => {
     await reconcile();
     expect(await pipeline.deps.store.stat(key)).toBeUndefined();
     await expectWhole(id);
-  }, 90_000);
-
-  it('rule 22: reconcile settles a video whose run was terminated', async () => {
-    const id = await pipeline.submit(long);
-    await pipeline.until(
-      'an encode is running',
-      async () => (await findProcesses(`${pipeline.folder}/work`, 'libx264')).length > 0,
-    );
-    await pipeline.client.workflow.getHandle(`process-video-${id}`).terminate('test');
-    await pipeline.db.sql(
-      `update video_runs set started_at = now() - interval '5 minutes' where video_id = $1`,
-      [id],
-    );
-    await reconcile();
-    const video = await pipeline.waitForStatus(id, 'failed');
-    expect(video['failure']).toMatchObject({ code: 'run-lost' });
-    await pipeline.until(
-      'no tool is left',
-      async () => (await findProcesses(`${pipeline.folder}/work`)).length === 0,
-    );
-  }, 90_000);
-
-  it('rules 22 and 24: a run that the server has lost is settled, and the video processed all the same', async () => {
-    const id = await pipeline.addVideo(short);
-    await pipeline.db.sql(
-      `insert into video_runs (video_id, workflow_id, run_id, kind, version, settings, source, started_at)
-       values ($1, 'forgotten-' || $1::int, 'x', 'upload', 1, '{}', '{}', now() - interval '5 minutes')`,
-      [id],
-    );
-    await pipeline.db.sql(
-      `update videos set status = 'processing', last_version = 1, created_at = now() - interval '6 minutes' where id = $1`,
-      [id],
-    );
-    expect(await reconcile()).toMatchObject({ settled: [`forgotten-${id}`], started: [id] });
-    await pipeline.waitForStatus(id, 'completed');
-    const runs = await pipeline.db.sql(
-      'select state from video_runs where video_id = $1 order by id',
-      [id],
-    );
-    expect(runs.map(({ state }) => state)).toEqual(['lost', 'completed']);
   }, 90_000);
 
   it('gives a start after a terminated run its own settings, not those of the dead one', async () => {
@@ -282,22 +232,6 @@ describe('what a run or its video can go through', () => {
       'chunk 1/1 → 240p',
     ]);
   }, 90_000);
-
-  it('rule 23: reconcile removes stored files that no row names, once they are old, and never an original', async () => {
-    const keys = [
-      'videos/work/77/left.mp4',
-      'videos/streams/77/v1/240p.mp4',
-      'videos/original/ownerless.mp4',
-    ];
-    for (const key of keys) await pipeline.deps.store.put(key, Readable.from([Buffer.from(key)]));
-    await reconcile();
-    for (const key of keys) expect(await pipeline.deps.store.stat(key)).toBeDefined();
-    const old = new Date(Date.now() - 2 * 3600 * 1000);
-    for (const key of keys) await utimes(path.join(pipeline.folder, 'media', key), old, old);
-    expect(await reconcile()).toMatchObject({ objectsDeleted: 2 });
-    expect(await pipeline.deps.store.stat('videos/original/ownerless.mp4')).toBeDefined();
-    await pipeline.deps.store.delete(keys);
-  }, 60_000);
 
   it('a cancel that comes before the claim ends the wait of the video', async () => {
     const id = await pipeline.addVideo(short);

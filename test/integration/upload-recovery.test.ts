@@ -248,10 +248,10 @@ describe('recoverManifests', () => {
     expect(await recover()).toEqual({ ...NOTHING, registered: 1 });
   });
 
-  it('puts it away, for an operator, when the original has been gone for a week', async () => {
+  it('puts it away, for an operator, when the original has been gone for a week; rule 23: one that comes back becomes a video', async () => {
     const { recover, setAway, advanceDays } = await openWaiting();
     setAway(false);
-    await rm(join(folder, 'media/videos/original'), { recursive: true });
+    await rename(join(folder, 'media/videos/original'), join(folder, 'media/away'));
     const manifests = await filesIn('process');
     advanceDays(8);
     expect(await recover()).toEqual({ ...NOTHING, dropped: 1 });
@@ -259,6 +259,11 @@ describe('recoverManifests', () => {
     expect(await filesIn('process/abandoned')).toEqual(manifests);
     expect(await recover()).toEqual(NOTHING);
     expect(await rows()).toEqual([]);
+
+    await rename(join(folder, 'media/away'), join(folder, 'media/videos/original'));
+    expect(await recover()).toEqual({ ...NOTHING, registered: 1 });
+    expect(await filesIn('process/abandoned')).toEqual([]);
+    expect(await rows()).toMatchObject([{ status: 'pending' }]);
   });
 
   it('touches no manifest while the volume of the media is not mounted', async () => {

@@ -6,7 +6,9 @@ import { PROJECT_ROOT } from '../../src/config/env.ts';
 import { addWish } from '../../src/db/picture-wishes.ts';
 import type { VideoId } from '../../src/domain/ids.ts';
 import { startRetention } from '../../src/temporal/apply-retention.ts';
+import type { ReconcileInput } from '../../src/domain/reconcile-input.ts';
 import { TASK_QUEUES, WORKFLOW_TYPES } from '../../src/workflows/messages.ts';
+import { ReconcileVideos } from '../../src/workflows/reconcile-videos.ts';
 import { makeClip, runTool } from './make-clip.ts';
 import { type Pipeline, type PipelineOptions, startPipeline } from './pipeline.ts';
 import { findProcesses } from './processes.ts';
@@ -65,16 +67,20 @@ try {
     await pipeline.db.sql('update videos set deleted_at = now() where id = $1', [id]);
     await pipeline.deps.workflows.startDelete(id);
     await keep('deleted', `delete-video-${id}`);
-
-    const waiting = await pipeline.addVideo(short);
-    await pipeline.db.sql(
-      `update videos set created_at = now() - interval '1 minute' where id = $1`,
-      [waiting],
-    );
-    await pipeline.client.workflow.start(WORKFLOW_TYPES.reconcileVideos, {
-      taskQueue: TASK_QUEUES.orchestration,
-      workflowId: 'reconcile-videos',
-    });
+  });
+  await record('reconcile', {}, async (pipeline, keep) => {
+    const hourAgo = new Date(Date.now() - 3600_000);
+    for (let count = 0; count < 3; count += 1)
+      await pipeline.addVideo(short, { createdAt: hourAgo });
+    const reconcile = (workflowId: string, input: ReconcileInput) =>
+      pipeline.client.workflow.start(ReconcileVideos, {
+        taskQueue: TASK_QUEUES.orchestration,
+        workflowId,
+        args: [input],
+      });
+    const first = await reconcile('reconcile-pages', { pageSize: 2, pagesPerRun: 4 });
+    await keep('reconcile-continued', 'reconcile-pages', first.firstExecutionRunId);
+    await reconcile('reconcile-videos', {});
     await keep('reconciled', 'reconcile-videos');
   });
   await record('unkept', { settings: { keepOriginal: false } }, async (pipeline, keep) => {
@@ -114,7 +120,8 @@ try {
   await rm(clips, { recursive: true, force: true });
 }
 
-type Keep = (name: string, workflowId: string) => Promise<void>;
+/** @param runId the latest one if left out */
+type Keep = (name: string, workflowId: string, runId?: string) => Promise<void>;
 
 async function record(
   what: string,
@@ -124,8 +131,8 @@ async function record(
   if (WANTED.length > 0 && !WANTED.includes(what)) return;
   const pipeline = await startPipeline(options);
   try {
-    await scenario(pipeline, async (name, workflowId) => {
-      const handle = pipeline.client.workflow.getHandle(workflowId);
+    await scenario(pipeline, async (name, workflowId, runId) => {
+      const handle = pipeline.client.workflow.getHandle(workflowId, runId);
       await handle.result().catch(() => undefined);
       // Stack traces name where this checkout lies; that is nobody's business and changes nothing in a replay.
       const history = historyToJSON(await handle.fetchHistory()).replaceAll(PROJECT_ROOT, '.');

@@ -65,6 +65,8 @@ async function startTemporal(): Promise<StartedService> {
     port,
     httpPort: await findFreePort(),
     namespace: 'default',
+    // A run that its workers cannot go on with is told of at once, not after a minute.
+    settings: ['system.numConsecutiveWorkflowTaskProblemsToTriggerSearchAttribute=1'],
   };
   const log = lastLines();
   const launched = await launchTemporal(server, log.add);

@@ -34,6 +34,7 @@ describe('replay of recorded runs', () => {
         'failed-timeout',
         'one-thread',
         'pictures',
+        'reconcile-continued',
         'reconciled',
         'reprocessed',
         'reset',

@@ -15,7 +15,7 @@ const PictureSchema = defineEntity({
     kind: p.enum(PICTURE_KINDS),
     /** Number of the sheet, or the second. */
     position: p.integer(),
-    objectKey: p.text().index('pictures_object_key_index'),
+    objectKey: p.text().collation('C').index('pictures_object_key_index'),
     sizeBytes: p.bigint('number').check('size_bytes > 0'),
     sha256: p.text(),
     /** Of a storyboard; the same with each of its sheets. */
@@ -44,7 +44,7 @@ const OwnPosterSchema = defineEntity({
         .fieldName('video_id')
         .deleteRule('cascade')
         .unique('own_posters_video_unique'),
-    objectKey: p.text().index('own_posters_object_key_index'),
+    objectKey: p.text().collation('C').index('own_posters_object_key_index'),
     sizeBytes: p.bigint('number').check('size_bytes > 0'),
     sha256: p.text(),
     createdAt: p.datetime().defaultRaw('now()').$type<Date>(),

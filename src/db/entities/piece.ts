@@ -29,7 +29,7 @@ const PieceSchema = defineEntity({
     name: p.text(),
     kind: p.enum(PIECE_KINDS),
     recipe: p.text(),
-    objectKey: p.text().index('pieces_object_key_index'),
+    objectKey: p.text().collation('C').index('pieces_object_key_index'),
     sizeBytes: p.bigint('number').check('size_bytes > 0'),
     sha256: p.text(),
     toolVersion: p.text(),

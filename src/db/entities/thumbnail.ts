@@ -11,7 +11,7 @@ const ThumbnailSchema = defineEntity({
     /** Place in the list, from 0; also the name in the address. */
     position: p.integer(),
     timestampSeconds: p.double().$type<number>(),
-    objectKey: p.text().index('thumbnails_object_key_index'),
+    objectKey: p.text().collation('C').index('thumbnails_object_key_index'),
     sizeBytes: p.bigint('number'),
     sha256: p.text(),
     /** The middle one: what stands for the video where nobody has chosen another. */

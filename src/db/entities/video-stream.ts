@@ -15,7 +15,7 @@ const VideoStreamSchema = defineEntity({
     videoId: () => p.manyToOne(Video).mapToPk().fieldName('video_id').deleteRule('cascade'),
     version: p.integer(),
     output: p.enum(OUTPUTS),
-    objectKey: p.text().index('video_streams_object_key_index'),
+    objectKey: p.text().collation('C').index('video_streams_object_key_index'),
     sizeBytes: p.bigint('number').check('size_bytes > 0'),
     sha256: p.text(),
     widthPx: p.integer(),
@@ -31,6 +31,13 @@ const VideoStreamSchema = defineEntity({
     retiredAt: p.datetime().nullable().$type<Date>(),
   },
   uniques: [{ name: 'video_streams_output_unique', properties: ['videoId', 'version', 'output'] }],
+  indexes: [
+    {
+      name: 'video_streams_retired_index',
+      properties: ['videoId'],
+      where: 'retired_at is not null',
+    },
+  ],
 });
 
 export class VideoStream extends VideoStreamSchema.class {}

@@ -38,7 +38,7 @@ const VideoSchema = defineEntity({
     status: p.enum(VIDEO_STATES).default('pending'),
 
     /** Name of the original in the store; the uploader's own name is only for show. */
-    storedName: p.text().unique('videos_stored_name_unique'),
+    storedName: p.text().collation('C').unique('videos_stored_name_unique'),
     originalFileName: p.text(),
     originalContentType: p.text(),
     originalSizeBytes: p.bigint('number').check('original_size_bytes > 0'),
@@ -72,15 +72,16 @@ const VideoSchema = defineEntity({
   indexes: [
     { name: 'videos_owner_index', properties: ['ownerId', 'id'] },
     {
-      name: 'videos_pending_index',
-      properties: ['createdAt'],
-      where: `status = 'pending' and deleted_at is null`,
+      name: 'videos_unfinished_index',
+      properties: ['id'],
+      where: `status in ('pending', 'processing') and deleted_at is null`,
     },
     {
       name: 'videos_original_removal_index',
       properties: ['id'],
       where: 'original_removal_due_at is not null and original_removed_at is null',
     },
+    { name: 'videos_deleted_index', properties: ['id'], where: 'deleted_at is not null' },
   ],
 });
 

@@ -14,6 +14,7 @@ const ALL: Record<string, policies.ActivityPolicy> = {
   database: policies.databasePolicy,
   cleanUp: policies.cleanUpPolicy,
   readBack: policies.readBackPolicy,
+  reconcile: policies.reconcilePolicy,
   removal: policies.removalPolicy,
   intake: policies.intakePolicy(INPUT),
   piece: policies.piecePolicy(INPUT),
@@ -24,7 +25,7 @@ const ALL: Record<string, policies.ActivityPolicy> = {
 };
 
 /** What these leave, a Schedule finds again. */
-const LEFT_TO_OTHERS = ['cleanUp', 'readBack'];
+const LEFT_TO_OTHERS: Record<string, number> = { cleanUp: 10, readBack: 10, reconcile: 5 };
 
 describe('activity policies', () => {
   it.each(Object.entries(ALL))(
@@ -39,7 +40,7 @@ describe('activity policies', () => {
     (name, policy) => {
       expect(policy.scheduleToCloseTimeout).toBeUndefined();
       expect(policy.scheduleToStartTimeout).toBeUndefined();
-      expect(policy.retry?.maximumAttempts).toBe(LEFT_TO_OTHERS.includes(name) ? 10 : undefined);
+      expect(policy.retry?.maximumAttempts).toBe(LEFT_TO_OTHERS[name]);
     },
   );
 

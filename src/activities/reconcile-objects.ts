@@ -1,0 +1,139 @@
+import {
+  listNamedObjects,
+  type NamedObject,
+  stillNamed,
+  withoutVideo,
+} from '../db/named-objects.ts';
+import { withoutOwnerOrRun } from '../db/pieces.ts';
+import { compareObjects } from '../domain/compare-objects.ts';
+import { isMadeKey, isOriginalKey, MEDIA_PREFIX } from '../domain/object-keys.ts';
+import {
+  type Finding,
+  type ReconcilePageResult,
+  toPageResult,
+} from '../domain/reconcile-report.ts';
+import type { ListedObject, ObjectStore } from '../storage/object-store.ts';
+import type { ReconcilePage } from './contracts.ts';
+import type { ActivityDeps } from './deps.ts';
+import { eachLimited } from './each-limited.ts';
+
+/** Questions to the store at a time. */
+const ASKED_AT_ONCE = 8;
+/** Keys in one line of the log. */
+const MOST_LOGGED = 20;
+
+/**
+ * Holds what the store lists against what rows name, a page of keys at a time.
+ *
+ * What no row and no run owns goes once it is old enough: a crash left it between storing and entering. Never an original: that
+ * is told. What rows name and is not there, or of another size, is told too, and nothing is done about it: it may come back with
+ * a volume or a backup.
+ */
+export async function checkStoredObjects(
+  deps: ActivityDeps,
+  { after, limit }: ReconcilePage,
+): Promise<ReconcilePageResult> {
+  const from = after === null ? null : String(after);
+  const listed = await listPage(deps.store, from, limit);
+  const named = await deps.database.run((em) => listNamedObjects(em, { after: from, limit }));
+  const { end, unnamed, unsound } = compareObjects(listed, named, limit);
+  const before = Date.now() - deps.settings.reconcileGraceSeconds * 1000;
+  const old = unnamed.filter(({ modifiedAt }) => modifiedAt.getTime() < before);
+  const objectsDeleted = await deleteLeftovers(deps, old);
+  const findings = [
+    ...(await findStrayOriginals(deps, old)),
+    ...(await confirmUnsound(deps, unsound)),
+  ];
+  return toPageResult(end, { objectsSeen: listed.length, objectsDeleted }, findings);
+}
+
+async function listPage(
+  store: ObjectStore,
+  after: string | null,
+  limit: number,
+): Promise<readonly ListedObject[]> {
+  const page: ListedObject[] = [];
+  const options = after === null ? {} : { after };
+  for await (const object of store.list(MEDIA_PREFIX, options)) {
+    page.push(object);
+    if (page.length === limit) break;
+  }
+  return page;
+}
+
+/** Whether somebody owns it is asked once more, right before. */
+async function deleteLeftovers(
+  deps: ActivityDeps,
+  objects: readonly ListedObject[],
+): Promise<number> {
+  const keys = objects.map(({ key }) => key).filter(isMadeKey);
+  const free = await deps.database.run((em) => withoutOwnerOrRun(em, keys));
+  await deps.store.delete(free);
+  if (free.length > 0)
+    deps.logger.info(
+      { objects: free.length, keys: free.slice(0, MOST_LOGGED) },
+      'stored files without an owner removed',
+    );
+  return free.length;
+}
+
+async function findStrayOriginals(
+  deps: ActivityDeps,
+  objects: readonly ListedObject[],
+): Promise<readonly Finding[]> {
+  const originals = objects.filter(({ key }) => isOriginalKey(key));
+  const keys = originals.map(({ key }) => key);
+  const stray = new Set(await deps.database.run((em) => withoutVideo(em, keys)));
+  return originals
+    .filter(({ key }) => stray.has(key))
+    .map(({ key, sizeBytes }) => ({
+      code: 'original-without-video',
+      videoId: null,
+      subject: key,
+      detail: `No video and no manifest tells of these ${sizeBytes} bytes. Left alone.`,
+    }));
+}
+
+/** The store may have got it, or the row may have gone, since the page was listed. */
+async function confirmUnsound(
+  deps: ActivityDeps,
+  objects: readonly NamedObject[],
+): Promise<readonly Finding[]> {
+  const foundBytes = new Map<string, number | undefined>();
+  await eachLimited(objects, ASKED_AT_ONCE, async ({ key, sizeBytes }) => {
+    const facts = await deps.store.stat(key);
+    if (facts?.sizeBytes !== sizeBytes) foundBytes.set(key, facts?.sizeBytes);
+  });
+  const candidates = objects.filter(({ key }) => foundBytes.has(key));
+  const unsound = await deps.database.run((em) => stillNamed(em, candidates));
+  const findings = unsound.map((object) => describe(object, foundBytes.get(object.key)));
+  if (findings.length > 0)
+    deps.logger.error(
+      {
+        errorCode: findings[0]?.code,
+        objects: findings.length,
+        keys: findings.slice(0, MOST_LOGGED).map(({ subject }) => subject),
+      },
+      'stored files are missing or of another size',
+    );
+  return findings;
+}
+
+function describe(
+  { key, sizeBytes, videoId, liveVersion }: NamedObject,
+  found: number | undefined,
+): Finding {
+  const what = found === undefined ? 'It is gone' : `It has ${found} bytes`;
+  const whose =
+    liveVersion === null
+      ? 'nothing published needs it'
+      : `version ${liveVersion} is published and needs it`;
+  return {
+    code: isOriginalKey(key) ? 'source-missing' : 'storage-object-missing',
+    videoId,
+    subject: key,
+    detail: isOriginalKey(key)
+      ? `${what}, not ${sizeBytes} bytes; it is the original.`
+      : `${what}, not ${sizeBytes} bytes; ${whose}.`,
+  };
+}
