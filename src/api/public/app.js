@@ -171,9 +171,14 @@ async function cancel(video) {
 async function reprocess(video) {
   const words = {
     question: `Process “${video.title}” again?`,
-    detail: video.playable
-      ? 'All qualities are made anew from the original. The published version stays until they are done.'
-      : 'All qualities are made from the original.',
+    detail: [
+      video.original.available
+        ? 'All qualities are made anew from the original.'
+        : 'The original was not kept: all qualities are made anew from the processed version.',
+      video.playable && 'The published version stays until they are done.',
+    ]
+      .filter(Boolean)
+      .join(' '),
     yes: 'Process again',
   };
   if (!(await confirm(words))) return;

@@ -145,7 +145,7 @@ function describeIdle(video) {
 function renderActions(video) {
   const unfinished = isUnfinished(video);
   byId('cancel').hidden = !unfinished;
-  byId('reprocess').hidden = unfinished || !video.original.available;
+  byId('reprocess').hidden = unfinished || !(video.original.available || video.playable);
   byId('reprocess').textContent = video.status === 'completed' ? 'Process again' : 'Try again';
 }
 
@@ -171,7 +171,7 @@ function describeFacts(video) {
   const { original, durationSeconds, widthPx, heightPx, frameRate } = video;
   const facts = [
     original.fileName,
-    bytes(original.sizeBytes),
+    original.available ? bytes(original.sizeBytes) : 'original not kept',
     durationSeconds && clock(Math.max(1, durationSeconds)),
     widthPx && `${widthPx}×${heightPx}`,
     frameRate && `${Number(frameRate.toFixed(2))} frames/s`,
