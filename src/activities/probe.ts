@@ -1,8 +1,12 @@
 import { enterSteps } from '../db/progress.ts';
-import { savePlan } from '../db/runs.ts';
+import type { EntityManager } from '../db/orm.ts';
+import { listRenditions, recordPiece } from '../db/pieces.ts';
+import { type Run, savePlan } from '../db/runs.ts';
 import { type EncodingPlan, planEncoding } from '../domain/encoding-plan.ts';
 import { AppError } from '../domain/errors.ts';
 import { framesPerSecond } from '../domain/frame-rate.ts';
+import { findInheritable } from '../domain/inherit-renditions.ts';
+import type { MediaInfo } from '../domain/media-info.ts';
 import { isSameSource } from '../domain/run-source.ts';
 import { weighSteps } from '../domain/step-weights.ts';
 import { PROBE_TOOL_SECONDS } from '../domain/tool-time.ts';
@@ -12,7 +16,7 @@ import type { ActivityDeps } from './deps.ts';
 import { asActiveRun } from './fence.ts';
 import { doHeavyWork, type HeavySpec, type HeavyWork } from './heavy-work.ts';
 import { reserveDisk } from './reserve-disk.ts';
-import { fetchSource } from './pieces.ts';
+import { fetchSource, ownerOf } from './pieces.ts';
 
 /**
  * Reads what the source is and plans what is made of it, and reserves the disk for it. The plan stays with the run; only what an
@@ -38,12 +42,25 @@ async function makePlan(deps: ActivityDeps, attempt: HeavyWork): Promise<Encodin
     // An attempt that outlived its run must not plan for a file that is no longer read.
     if (!isSameSource(run.source, attempt.run.source)) throw new AppError('piece-missing');
     await savePlan(tx, run, info, plan);
+    if (run.source.kind === 'processed') await inheritRenditions(tx, run, { info, plan });
     const steps = weighSteps(plan, run.settings).map((step) =>
       step.name === 'probe' ? { ...step, isDone: true } : step,
     );
     await enterSteps(tx, run.id, steps, { begin: false });
   });
   return plan;
+}
+
+/** Enters what need not be made again under the source that is read now. */
+async function inheritRenditions(
+  tx: EntityManager,
+  run: Run,
+  { info, plan }: { info: MediaInfo; plan: EncodingPlan },
+): Promise<void> {
+  const { settings, source } = run;
+  const known = await listRenditions(tx, run.videoId);
+  for (const { piece, from } of findInheritable({ plan, settings, info, source }, known))
+    await recordPiece(tx, ownerOf(run), piece, from);
 }
 
 function summarize(plan: EncodingPlan): ProbeSummary {

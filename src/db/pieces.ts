@@ -46,6 +46,20 @@ export async function findPieces(
   );
 }
 
+/** Every finished rendition of a video, whatever it was made from, oldest first. */
+export async function listRenditions(
+  em: EntityManager,
+  videoId: VideoId,
+): Promise<readonly (FinishedPiece & { readonly recipe: string; readonly toolVersion: string })[]> {
+  const where = { videoId, kind: 'rendition' as const };
+  const rows = await em.find(Piece, where, { orderBy: { id: 'asc' }, refresh: true });
+  return rows.map((row) => ({
+    ...toFinished(row),
+    recipe: row.recipe,
+    toolVersion: row.toolVersion,
+  }));
+}
+
 /**
  * Enters a finished piece; whoever commits first wins.
  * @returns the row that counts, which is another's when this one came second

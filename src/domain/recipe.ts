@@ -77,6 +77,19 @@ export function renditionPiece(
   };
 }
 
+/**
+ * What a rendition's recipe says of the result and not of the source: `picture` with size, rate and settings, `layout` with the
+ * number of frames and the packaging. Undefined for a recipe that is none of ours.
+ */
+export function renditionOutcome(
+  recipe: string,
+): { readonly picture: string; readonly layout: string } | undefined {
+  const found = /^(v\d+) .* (size=.*) (frames=\d+) .* (package=\S+)$/.exec(recipe);
+  if (found === null) return undefined;
+  const [, version = '', picture = '', frames = '', packaging = ''] = found;
+  return { picture, layout: [version, frames, packaging].join(' ') };
+}
+
 export function thumbnailPiece(
   plan: EncodingPlan,
   { index, atSeconds }: { readonly index: number; readonly atSeconds: number },
