@@ -2,6 +2,7 @@ import { mkdtemp, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import type { ServerSettings } from '../../src/activities/deps.ts';
 import { AppError } from '../../src/domain/errors.ts';
 import type { VideoId } from '../../src/domain/ids.ts';
 import type { RetentionReport, RetentionSettings } from '../../src/domain/retention.ts';
@@ -21,7 +22,7 @@ describe('what is not kept', () => {
   let clips: string;
   let phone: string;
   /** As the server is set up at the moment. */
-  let retention: RetentionSettings;
+  let settings: RetentionSettings & Partial<ServerSettings>;
   /** What the store refuses to do. */
   let refused: 'checksum' | 'delete' | undefined;
 
@@ -29,9 +30,9 @@ describe('what is not kept', () => {
     clips = await mkdtemp(path.join(tmpdir(), 'steadyreel-clips-'));
     phone = await makeClip(path.join(clips, 'phone.mp4'), { seconds: 1 });
     pipeline = await startPipeline({
-      replace: ({ settings, store }) => ({
-        settings: new Proxy(settings, {
-          get: (real, name) => Reflect.get({ ...real, ...retention }, name) as unknown,
+      replace: ({ settings: others, store }) => ({
+        settings: new Proxy(others, {
+          get: (real, name) => Reflect.get({ ...real, ...settings }, name) as unknown,
         }),
         store: {
           ...store,
@@ -53,7 +54,7 @@ describe('what is not kept', () => {
   });
 
   beforeEach(() => {
-    retention = { ...KEEP_ALL, keepOriginal: false };
+    settings = { ...KEEP_ALL, keepOriginal: false };
     refused = undefined;
   });
 
@@ -185,12 +186,8 @@ describe('what is not kept', () => {
     await runTool('ffmpeg', ['-f', 'lavfi', '-i', 'sine=d=1', '-c:a', 'aac', sound]);
     const failed = await pipeline.submit(sound, DESIGN);
     await pipeline.waitForStatus(failed, 'failed');
-    const long = await makeClip(path.join(clips, 'long.mp4'), {
-      widthPx: 1280,
-      heightPx: 720,
-      seconds: 60,
-      audio: false,
-    });
+    settings = { ...settings, preset: 'veryslow' };
+    const long = await makeClip(path.join(clips, 'long.mp4'), { seconds: 30, audio: false });
     const cancelled = await pipeline.submit(long, DESIGN);
     await pipeline.until(
       'an encode is running',
@@ -263,9 +260,9 @@ describe('what is not kept', () => {
   }, 120_000);
 
   it('keeps the original where the processed version is not what was checked', async () => {
-    retention = KEEP_ALL;
+    settings = KEEP_ALL;
     const id = await complete(phone, DESIGN);
-    retention = { ...KEEP_ALL, keepOriginalDays: 0 };
+    settings = { ...KEEP_ALL, keepOriginalDays: 0 };
     const { sha256 } = (await streamsOf(id))[0] ?? {};
     const alter = (hash: unknown) =>
       pipeline.db.sql(`update video_streams set sha256 = $2 where video_id = $1`, [id, hash]);
@@ -278,7 +275,7 @@ describe('what is not kept', () => {
   }, 60_000);
 
   it('goes by days, shows beforehand what goes, and lets a run keep what it reads', async () => {
-    retention = KEEP_ALL;
+    settings = KEEP_ALL;
     const [fresh, old, busy, ancient] = await Promise.all([
       complete(phone, DESIGN),
       complete(phone, DESIGN),
@@ -302,10 +299,10 @@ describe('what is not kept', () => {
        values ($1, '', 'chunk/0/240p', 'chunk', '', 'videos/work/${fresh}/x.mp4', 5000, '', '', '{}', now() - interval '8 days')`,
       [fresh],
     );
-    retention = { ...KEEP_ALL, keepOriginalDays: 30, deleteVideosAfterDays: 365 };
+    settings = { ...KEEP_ALL, keepOriginalDays: 30, deleteVideosAfterDays: 365 };
     const look = async () => {
       const { database } = pipeline.deps;
-      const deps = { database, retention, now: () => new Date() };
+      const deps = { database, retention: settings, now: () => new Date() };
       const { data, totals } = await lookAtRetention(deps, { afterId: 0, limit: 100 });
       const actions = data.map(({ videoId, actions: [action] }) => [videoId, action?.reason]);
       return { actions: Object.fromEntries(actions) as object, totals };
