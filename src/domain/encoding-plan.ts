@@ -90,6 +90,7 @@ export function planEncoding(
       video.frameCount === null || toldSeconds === null
         ? null
         : countedRate(video.frameCount, toldSeconds),
+    durationSeconds: toldSeconds,
   });
   const rate = framesPerSecond(frameRate);
   const sourceSeconds = toldSeconds ?? countDuration(info, rate);

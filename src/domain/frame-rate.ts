@@ -30,23 +30,42 @@ export interface MeasuredRates {
   readonly nominal: FrameRate | null;
   /** Counted packets over duration. */
   readonly counted: number | null;
+  /** Length of the picture; null where it is not told. */
+  readonly durationSeconds: number | null;
 }
 
 /**
  * The constant rate that every rendition gets: the average, snapped to a standard rate within 0.5 %, at most 60.
  *
- * Where the average is absurd, counted frames go before the nominal rate: a real FLV says 60 and holds 30 a second. Lower
+ * In a short clip a length that is a frame off makes the average so too, as in fragmented MP4s: then a standard nominal rate counts. Where the average is absurd, counted frames go before the nominal rate: a real FLV says 60 and holds 30 a second. Lower
  * natural rates (10, 12, 15) stay as they are. 25 when nothing is known.
  */
 export function chooseFrameRate(measured: MeasuredRates): FrameRate {
-  const [average, nominal] = [measured.average, measured.nominal].map((rate) =>
+  const [average = null, nominal = null] = [measured.average, measured.nominal].map((rate) =>
     rate === null ? null : framesPerSecond(rate),
   );
+  if (nominal !== null && isStandard(nominal) && isSameCount(average, nominal, measured))
+    return snap(nominal);
   const usable = [average, measured.counted, nominal].find(
-    (rate) =>
-      rate !== null && rate !== undefined && rate >= SLOWEST_PLAUSIBLE && rate <= FASTEST_PLAUSIBLE,
+    (rate) => rate !== null && rate >= SLOWEST_PLAUSIBLE && rate <= FASTEST_PLAUSIBLE,
   );
   return snap(Math.min(usable ?? 25, FASTEST));
+}
+
+/** Of a frame, and of the rate: a clip of three frames may well be uneven. */
+const MISCOUNTED_FRAMES = 1;
+const MISCOUNTED_SHARE = 0.05;
+
+function isSameCount(
+  average: number | null,
+  nominal: number,
+  { durationSeconds }: MeasuredRates,
+): boolean {
+  if (average === null || durationSeconds === null) return false;
+  const difference = Math.abs(average - nominal);
+  return (
+    difference * durationSeconds <= MISCOUNTED_FRAMES && difference <= nominal * MISCOUNTED_SHARE
+  );
 }
 
 /**
@@ -56,9 +75,11 @@ export function chooseFrameRate(measured: MeasuredRates): FrameRate {
 export function countedRate(frames: number, durationSeconds: number): number {
   const plain = frames / durationSeconds;
   const withoutLast = (frames - 1) / durationSeconds;
-  const isStandard = (rate: number): boolean =>
-    STANDARD_RATES.some((standard) => isNear(rate, framesPerSecond(standard)));
   return !isStandard(plain) && isStandard(withoutLast) ? withoutLast : plain;
+}
+
+function isStandard(rate: number): boolean {
+  return STANDARD_RATES.some((standard) => isNear(rate, framesPerSecond(standard)));
 }
 
 function snap(rate: number): FrameRate {

@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { chooseFrameRate, countedRate } from '../../../src/domain/frame-rate.ts';
 
-const none = { average: null, nominal: null, counted: null };
+const none = { average: null, nominal: null, counted: null, durationSeconds: null };
 
 describe('chooseFrameRate', () => {
   it.each([
@@ -18,14 +18,31 @@ describe('chooseFrameRate', () => {
 
   it('takes counted frames when the average is absurd, then the nominal rate', () => {
     const average = { num: 1000, den: 1 };
-    expect(chooseFrameRate({ average, nominal: { num: 60, den: 1 }, counted: 30.1 })).toEqual({
+    expect(
+      chooseFrameRate({ ...none, average, nominal: { num: 60, den: 1 }, counted: 30.1 }),
+    ).toEqual({
       num: 30,
       den: 1,
     });
-    expect(chooseFrameRate({ average, nominal: { num: 24, den: 1 }, counted: null })).toEqual({
+    expect(chooseFrameRate({ ...none, average, nominal: { num: 24, den: 1 } })).toEqual({
       num: 24,
       den: 1,
     });
+  });
+
+  it('takes a standard nominal rate where the average is off by a frame of the whole clip', () => {
+    const nominal = { num: 25, den: 1 };
+    // 75 frames of 25 a second in fragments, whose length is told as 3.02 s
+    const average = { num: 480_000, den: 19_337 };
+    expect(chooseFrameRate({ ...none, average, nominal, durationSeconds: 3.021 })).toEqual(nominal);
+    expect(chooseFrameRate({ ...none, average, nominal, durationSeconds: 30 })).toEqual({
+      num: 24_823,
+      den: 1000,
+    });
+    const uneven = { num: 20, den: 1 };
+    expect(chooseFrameRate({ ...none, average: uneven, nominal, durationSeconds: 0.1 })).toEqual(
+      uneven,
+    );
   });
 
   it('counts without the last frame where the container leaves out its length', () => {
