@@ -58,7 +58,7 @@ export async function requireDisk({ disks }: Pick<ActivityDeps, 'disks'>, run: R
     const { freeBytes, marginBytes } = await disk.measure();
     if (freeBytes > marginBytes) continue;
     throw new AppError('waiting-for-disk', {
-      detail: `${formatBytes(freeBytes)} of disk are free, less than the ${formatBytes(marginBytes)} that are kept for the servers`,
+      detail: `${formatBytes(freeBytes)} of disk are free, and ${formatBytes(marginBytes)} have to stay free for the servers`,
       folder: disk.folder,
       freeBytes,
       marginBytes,

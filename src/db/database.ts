@@ -37,7 +37,7 @@ async function translateFaults<T>(work: () => Promise<T>): Promise<T> {
   }
 }
 
-/** Errors of the socket, and what PostgreSQL says when it stops, starts, has no connection left, or was too slow for us. */
+/** Errors of the socket, and what PostgreSQL says when it stops, starts, has no connection or no disk left, or was too slow for us. */
 const UNREACHABLE_CODES: readonly string[] = [
   ...[
     'ECONNREFUSED',
@@ -52,6 +52,8 @@ const UNREACHABLE_CODES: readonly string[] = [
   ],
   ...['57P01', '57P02', '57P03', '53300', '08000', '08001', '08003', '08004', '08006'],
   ...['57014', '55P03'],
+  // Its disk is full: it reads, and writes again once there is room.
+  '53100',
 ];
 /** pg gives these without a code. */
 const UNREACHABLE_MESSAGES =

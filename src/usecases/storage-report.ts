@@ -1,6 +1,6 @@
 import type { Database } from '../db/database.ts';
 import { type ReservedBytes, sumReserved } from '../db/disk-reservations.ts';
-import { withoutOwner } from '../db/pieces.ts';
+import { withoutOwnerOrRun } from '../db/pieces.ts';
 import {
   type BytesByKind,
   listUsageByOwner,
@@ -8,7 +8,7 @@ import {
   sumBytesByKind,
 } from '../db/storage-usage.ts';
 import { type DiskSpace, usableBytes } from '../domain/disk-space.ts';
-import { ORIGINAL_PREFIX } from '../domain/object-keys.ts';
+import { isOriginalKey, MEDIA_PREFIX } from '../domain/object-keys.ts';
 import type { Disk } from '../storage/disk.ts';
 import type { ObjectStore } from '../storage/object-store.ts';
 import type { UploadSpace } from './upload-space.ts';
@@ -49,11 +49,11 @@ export interface StorageReport {
   readonly orphans: OrphanCount;
 }
 
-/** Objects that no row names. */
+/** Objects that no row names and no run can come to name. */
 export interface OrphanCount {
-  /** What is left is removed by reconcile. */
+  /** Reconcile removes them. */
   readonly made: Count;
-  /** Never removed by themselves. */
+  /** Reconcile tells of them, and never removes one. */
   readonly originals: Count;
   /** False where there were too many objects to look at all of them. */
   readonly isComplete: boolean;
@@ -110,15 +110,15 @@ async function countOrphans(deps: StorageReportDeps, signal: AbortSignal): Promi
   let batch = new Map<string, number>();
   const flush = async (): Promise<void> => {
     const keys = [...batch.keys()];
-    for (const key of await database.run((em) => withoutOwner(em, keys))) {
-      const count = key.startsWith(ORIGINAL_PREFIX) ? originals : made;
+    for (const key of await database.run((em) => withoutOwnerOrRun(em, keys))) {
+      const count = isOriginalKey(key) ? originals : made;
       count.objects += 1;
       count.bytes += batch.get(key) ?? 0;
     }
     batch = new Map();
   };
   let isComplete = true;
-  for await (const { key, sizeBytes, modifiedAt } of store.list('videos/')) {
+  for await (const { key, sizeBytes, modifiedAt } of store.list(MEDIA_PREFIX)) {
     signal.throwIfAborted();
     if (performance.now() > giveUpAt) {
       isComplete = false;

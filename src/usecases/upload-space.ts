@@ -126,7 +126,7 @@ export function createUploadSpace(deps: UploadSpaceDeps): UploadSpace {
 function noRoom(neededBytes: number, freeBytes: number): AppError {
   const free = Math.max(0, freeBytes);
   return new AppError('disk-full', {
-    detail: `The server has no room for this file now: it needs ${formatBytes(neededBytes)}, ${formatBytes(free)} are free.`,
+    detail: `The server has no room for this file now: ${formatBytes(neededBytes)} more are needed, ${formatBytes(free)} are free.`,
     neededBytes,
     freeBytes: free,
   });

@@ -36,6 +36,11 @@ describe('the database', () => {
     });
   });
 
+  it('is unavailable while its disk is full', async () => {
+    const full = `do $$ begin raise exception 'could not extend file' using errcode = 'disk_full'; end $$`;
+    await expect(db.database.run((em) => em.execute(full))).rejects.toMatchObject(UNAVAILABLE);
+  });
+
   it('lets migrations take their time', async () => {
     const orm = await openOrm({ databaseUrl: db.url, poolSize: 1, patient: true });
     try {

@@ -36,6 +36,8 @@ export interface StackOptions {
    * those of this run of jest.
    */
   readonly ownServers?: boolean;
+  /** Where the data folder is made; the system's folder for temporary files when left out. */
+  readonly parent?: string;
 }
 
 /**
@@ -44,13 +46,13 @@ export interface StackOptions {
  */
 export async function startStack(
   settings: NodeJS.ProcessEnv = {},
-  { ownServers = false }: StackOptions = {},
+  { ownServers = false, parent = tmpdir() }: StackOptions = {},
 ): Promise<RunningStack> {
   const [servers, port] = await Promise.all([
     ownServers ? prepareOwnServers() : prepareSharedServers(),
     findFreePort(),
   ]);
-  const dataDir = mkdtempSync(join(tmpdir(), 'steadyreel-e2e-'));
+  const dataDir = mkdtempSync(join(parent, 'steadyreel-e2e-'));
   const env: NodeJS.ProcessEnv = {
     ...process.env,
     NODE_OPTIONS: '',

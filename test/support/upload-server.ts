@@ -48,6 +48,8 @@ export interface UploadServerOptions {
   readonly s3?: S3Settings;
   /** The process ends itself, as by SIGKILL, at this point. */
   readonly crashAt?: string | undefined;
+  /** Called at the same points. */
+  readonly onCrashPoint?: (name: string) => void;
 }
 
 /** The whole application behind a real socket, storing in a folder of the test; only Temporal is a fake. */
@@ -63,6 +65,7 @@ export interface UploadServer {
 export async function startUploadServer(options: UploadServerOptions): Promise<UploadServer> {
   const { databaseUrl, folder, maxUploadBytes = 5_000_000_000, crashAt } = options;
   const crashPoint = (name: string) => {
+    options.onCrashPoint?.(name);
     if (name === crashAt) process.kill(process.pid, 'SIGKILL');
   };
   const database = createDatabase(await openOrm({ databaseUrl, poolSize: 4 }));

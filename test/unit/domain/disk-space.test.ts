@@ -77,6 +77,7 @@ describe('formatBytes', () => {
     [999, '999 B'],
     [1000, '1.0 kB'],
     [1_440_000, '1.4 MB'],
+    [9_960_000, '10 MB'],
     [999_600, '1.0 MB'],
     [65_200_000_000, '65 GB'],
   ])('%d is %s', (bytes, text) => expect(formatBytes(bytes)).toBe(text));
