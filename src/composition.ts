@@ -20,6 +20,9 @@ import { withFileCache } from './storage/file-cache.ts';
 import { createLocalStore } from './storage/local-store.ts';
 import { createManifestFolder } from './storage/manifest-folder.ts';
 import type { ObjectStore } from './storage/object-store.ts';
+import { openToPages } from './storage/open-to-pages.ts';
+import { bucketAddress } from './storage/presign.ts';
+import type { S3Store } from './storage/s3-store.ts';
 import { startRetention } from './temporal/apply-retention.ts';
 import { openTemporalClient } from './temporal/client.ts';
 import { createRunDescriptions } from './temporal/run-descriptions.ts';
@@ -33,6 +36,8 @@ import { createPictureLibrary, type PictureLibrary } from './usecases/find-pictu
 import { createUserAdministration, type UserAdministration } from './usecases/manage-users.ts';
 import { createOwnPosters, type OwnPosters } from './usecases/own-posters.ts';
 import { createPasswords } from './usecases/passwords.ts';
+import { createRecall, type Recall } from './usecases/recall.ts';
+import { recallMedia } from './usecases/recall-media.ts';
 import { recoverManifests, type RecoveryReport } from './usecases/recover-manifests.ts';
 import { lookAtRetention, type RetentionPreview } from './usecases/retention.ts';
 import { createSubmitUpload, type SubmitUpload } from './usecases/submit-upload.ts';
@@ -148,6 +153,9 @@ const SANDBOX_WORDS = {
 /** A seek takes well under a second once there is a slot; browsers and people wait that long. */
 const PICTURE_WAIT_MS = 10_000;
 
+/** What another process has changed, a viewer's rights among it, is seen after this; what this one has changed, at once. */
+const RECALL_MS = 1_000;
+
 /** What the API process works with. */
 export interface ApiParts {
   readonly config: Config;
@@ -155,8 +163,11 @@ export interface ApiParts {
   readonly useCases: UseCaseDeps;
   readonly uploads: SubmitUpload;
   readonly library: MediaLibrary;
+  readonly recall: Recall;
   readonly pictures: PictureLibrary;
   readonly ownPosters: OwnPosters;
+  /** `https://host` of what viewers are sent on to. */
+  readonly mediaOrigins: readonly string[];
   /** Each answers whether it works, or throws. */
   readonly readiness: {
     readonly database: () => Promise<boolean>;
@@ -177,8 +188,11 @@ export async function composeApi(config: Config): Promise<ApiParts> {
       openTemporalClient({ address: config.temporalAddress, namespace: config.temporalNamespace }),
     ),
   );
-  const { store, close: closeStore } = await openStore(config, logger);
+  const { store, allowPages, close: closeStore } = await openStore(config, logger);
+  if (config.viewerMode === 'redirect')
+    void openToPages(allowPages, new URL(config.publicUrl).origin, logger);
   const now = () => new Date();
+  const recall = createRecall({ keepMs: RECALL_MS });
   const passwords = createPasswords();
   const manifests = createManifestFolder(config.processDir);
   const registration = { database, manifests, workflows, logger };
@@ -201,7 +215,8 @@ export async function composeApi(config: Config): Promise<ApiParts> {
     logger,
     useCases: { database, workflows, passwords, logInLimiter: createAttemptLimiter(now), now },
     uploads,
-    library: createMediaLibrary({ database, store }),
+    library: recallMedia(createMediaLibrary({ database, store }), recall),
+    recall,
     pictures: createPictureLibrary({ database, store, workflows, waitMs: PICTURE_WAIT_MS }),
     ownPosters: createOwnPosters({
       database,
@@ -210,6 +225,10 @@ export async function composeApi(config: Config): Promise<ApiParts> {
       randomName: () => randomBytes(12).toString('hex'),
       waitMs: PICTURE_WAIT_MS,
     }),
+    mediaOrigins:
+      config.viewerMode === 'redirect' && config.spaces !== undefined
+        ? [new URL(bucketAddress(config.spaces)).origin]
+        : [],
     readiness: {
       database: () => database.isReachable(),
       temporal: () => workflows.isReachable(),
@@ -239,6 +258,8 @@ export async function composeApi(config: Config): Promise<ApiParts> {
 
 interface OpenedStore {
   readonly store: ObjectStore;
+  /** Absent where no viewer is ever sent to the store. */
+  readonly allowPages?: S3Store['allowPages'];
   close(): void;
 }
 
@@ -252,7 +273,7 @@ async function openStore(config: Config, logger: Logger): Promise<OpenedStore> {
   const { createS3Store } = await import('./storage/s3-store.ts');
   const store = createS3Store(config.spaces);
   void reportStorage(store, config.spaces, logger);
-  return { store, close: store.close };
+  return { store, allowPages: store.allowPages, close: store.close };
 }
 
 /** A store that cannot be reached is no reason not to start: it may come, and `/readyz` says so until then. */

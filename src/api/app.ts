@@ -3,6 +3,7 @@ import type { Hono } from 'hono';
 import type { RetentionSettings } from '../domain/retention.ts';
 import type { Logger } from '../observability/logger.ts';
 import type { UseCaseDeps } from '../usecases/deps.ts';
+import type { Recall } from '../usecases/recall.ts';
 import type { ReadStorageReport } from '../usecases/storage-report.ts';
 import type { AppEnv } from './app-env.ts';
 import { describeMediaRoutes } from './describe-media.ts';
@@ -11,7 +12,7 @@ import { checkOrigin } from './middleware/check-origin.ts';
 import { identifyRequest } from './middleware/identify-request.ts';
 import { limitBody } from './middleware/limit-body.ts';
 import { logAccess } from './middleware/log-access.ts';
-import { requireLogin } from './middleware/require-login.ts';
+import { forgetOnWrite, requireLogin } from './middleware/require-login.ts';
 import { secureHeaders } from './middleware/secure-headers.ts';
 import { problemResponse } from './problem.ts';
 import { createProxyTrust } from './proxy-trust.ts';
@@ -33,6 +34,8 @@ import { createSessionCookie } from './session-cookie.ts';
 export interface AppDeps extends UseCaseDeps {
   readonly logger: Logger;
   readonly readiness: ReadinessChecks;
+  /** Of this process: who asks, and what they may have. */
+  readonly recall: Recall;
   /** Routes that move bytes; mounted at the root, behind the login. */
   readonly uploadRoutes: Hono<AppEnv>;
   readonly mediaRoutes: Hono<AppEnv>;
@@ -47,6 +50,8 @@ export interface AppSettings {
   readonly trustedProxies: readonly string[];
   readonly allowSignUp: boolean;
   readonly retention: RetentionSettings;
+  /** `https://host` of what viewers are sent on to; nothing else when left out. */
+  readonly mediaOrigins?: readonly string[];
   /** Longest time in which a body that is read whole arrives; 30 s if left out. */
   readonly longestBodyMs?: number;
   /** Where the page lies; the product's own when left out. */
@@ -69,8 +74,9 @@ export function createApp(deps: AppDeps): OpenAPIHono<AppEnv> {
 
   app.use(identifyRequest(logger, createProxyTrust(settings.trustedProxies)));
   app.use(logAccess());
-  app.use(secureHeaders({ isHttps }));
+  app.use(secureHeaders({ isHttps, mediaOrigins: settings.mediaOrigins ?? [] }));
   app.use(checkOrigin(cookie, settings.publicUrl));
+  app.use(forgetOnWrite(deps.recall));
   app.use(requireLogin(deps, cookie));
   app.use(limitBody(settings.longestBodyMs));
 

@@ -8,10 +8,17 @@ import { uploadFormSchema, videoSchema } from './schemas/video.ts';
 
 const binary = { schema: { type: 'string', format: 'binary' } } as const;
 const jpeg = { description: 'The picture.', content: { 'image/jpeg': binary } };
+const sentOn = {
+  302: {
+    description:
+      'Only with VIEWER_MODE=redirect: `Location` is an address at the object storage, good for an hour at least, to be fetched without the API key.',
+  },
+};
 const VERSION = 'A version; the published one when left out. An older one is kept for a while.';
 const videoBytes = {
   200: { description: 'The whole file.', content: { 'video/mp4': binary } },
   206: { description: 'The bytes asked for.', content: { 'video/mp4': binary } },
+  ...sentOn,
   default: problem,
 };
 
@@ -66,6 +73,7 @@ export function describeMediaRoutes(app: OpenAPIHono<AppEnv>): void {
     request: { params: z.object({ id: idText(), number: z.string() }) },
     responses: {
       200: jpeg,
+      ...sentOn,
       default: problem,
     },
   });
@@ -93,7 +101,7 @@ function describePictures(app: OpenAPIHono<AppEnv>): void {
         }),
       }),
     },
-    responses: { 200: jpeg, default: problem },
+    responses: { 200: jpeg, ...sentOn, default: problem },
   });
   app.openAPIRegistry.registerPath({
     method: 'put',
@@ -138,7 +146,7 @@ function describePictures(app: OpenAPIHono<AppEnv>): void {
     tags,
     summary: 'A sheet of the storyboard; with a version its bytes never change',
     request: { params: z.object({ id, number: z.string() }), query: z.object({ v }) },
-    responses: { 200: jpeg, default: problem },
+    responses: { 200: jpeg, ...sentOn, default: problem },
   });
 }
 

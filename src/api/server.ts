@@ -47,12 +47,13 @@ async function main(config: Config): Promise<void> {
 /** Resolves once requests are taken. A port that is not free ends the process with one sentence. */
 async function listen(parts: ApiParts): Promise<Server> {
   const { config, logger, useCases, uploads, library, pictures, ownPosters } = parts;
-  const sender = createMediaSender();
+  const sender = createMediaSender(config);
   const presentVideo = (videoId: VideoId, viewer: Viewer) => getVideo(useCases, viewer, videoId);
   const app = createApp({
     ...useCases,
     logger,
     readiness: parts.readiness,
+    recall: parts.recall,
     readStorageReport: parts.readStorageReport,
     uploadRoutes: createUploadRoutes({
       uploads,
@@ -62,7 +63,7 @@ async function listen(parts: ApiParts): Promise<Server> {
     }),
     mediaRoutes: createMediaRoutes({ library, sender }),
     pictureRoutes: createPictureRoutes({ pictures, ownPosters, sender, presentVideo }),
-    settings: config,
+    settings: { ...config, mediaOrigins: parts.mediaOrigins },
   });
   return new Promise((resolve) => {
     const server = serve({ fetch: app.fetch, hostname: config.host, port: config.port }, () =>

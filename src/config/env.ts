@@ -3,7 +3,7 @@ import { delimiter, dirname, isAbsolute, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseEnvFile } from './env-file.mjs';
 import { SETTINGS, type SettingName, type SettingValues } from './settings.ts';
-import { readSpaces, type SpacesConfig } from './spaces.ts';
+import { checkViewerMode, readSpaces, type SpacesConfig } from './spaces.ts';
 import { readStackFile } from './stack-file.ts';
 
 /** Everything the mains need to know, converted and checked. All paths are absolute. */
@@ -23,6 +23,7 @@ export interface Config {
   readonly temporalUiUrl: string | undefined;
   /** Undefined: media lie on the disk. */
   readonly spaces: SpacesConfig | undefined;
+  readonly viewerMode: 'proxy' | 'redirect';
   /** Absolute; on the volume of `workDir`. */
   readonly sourceCacheDir: string;
   readonly sourceCacheBytes: number;
@@ -154,6 +155,7 @@ export function loadConfig(env: Environment = readEnvironment()): Config {
     temporalNamespace: values.TEMPORAL_NAMESPACE,
     temporalUiUrl: values.TEMPORAL_UI_URL ?? stack?.temporalUiUrl,
     spaces: readSpaces(values).spaces,
+    viewerMode: values.VIEWER_MODE,
     sourceCacheDir: join(paths.workDir, 'source-cache'),
     sourceCacheBytes: values.SOURCE_CACHE_MB * 1024 ** 2,
     maxVideoProcessingTasks: values.MAX_VIDEO_PROCESSING_TASKS,
@@ -259,7 +261,10 @@ function readSettings(env: Environment): { values: SettingValues; faults: string
     faults.push('ADMIN_EMAIL and ADMIN_PASSWORD belong together: set both or neither.');
   }
   // Names that are wrong are no names that are missing.
-  if (faults.length === 0) faults.push(...readSpaces(values as SettingValues).faults);
+  if (faults.length === 0) {
+    const all = values as SettingValues;
+    faults.push(...readSpaces(all).faults, ...checkViewerMode(all, publicUrl(all)));
+  }
   return { values: values as SettingValues, faults };
 }
 

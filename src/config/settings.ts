@@ -155,6 +155,24 @@ export const SETTINGS = {
     unit: '`when-required` or `when-supported` (Amazon)',
     reason: 'Many stores other than Amazon’s refuse them.',
   }),
+  SPACES_CDN_MODE: setting(oneOf('off', ['off', 'signed', 'public']), {
+    description:
+      'Whether viewers are sent to a CDN in front of the bucket; needs VIEWER_MODE=redirect.',
+    unit: '`off` or `signed` (addresses signed for the bucket; the CDN keeps no copies). `public` is for videos that anybody may see, of which there are none yet',
+    reason: 'A signed address costs the same at the bucket itself, or less.',
+  }),
+  SPACES_CDN_URL: setting(optional(originUrl()), {
+    description: 'Address of that CDN: https://media.nyc3.cdn.digitaloceanspaces.com',
+    unit: 'URL without a path',
+    reason: 'Needed with SPACES_CDN_MODE=signed.',
+  }),
+  VIEWER_MODE: setting(oneOf('proxy', ['proxy', 'redirect']), {
+    description:
+      'How viewers get the bytes of media in object storage: through the API, or sent on to the storage with an address that lasts for a while.',
+    unit: '`proxy` or `redirect`',
+    reason:
+      'Works wherever the API can be reached; `redirect` needs a storage that viewers reach too.',
+  }),
   SOURCE_CACHE_MB: setting(integer(8192, 0, 100_000_000), {
     description:
       'Disk of a worker for originals and pieces it has fetched from object storage or stored there; 0 keeps nothing.',
@@ -444,6 +462,12 @@ function httpUrl() {
   return z
     .url({ protocol: /^https?$/, error: 'must be a URL that begins with http:// or https://' })
     .transform((value) => value.replace(/\/+$/, ''));
+}
+
+function originUrl() {
+  return httpUrl().refine((value) => /^\w+:\/\/[^/?#@]+$/.test(value), {
+    error: 'must be an address without a path',
+  });
 }
 
 function postgresUrl() {

@@ -12,6 +12,8 @@ export interface SpacesConfig {
   /** Empty, or ending in `/`. */
   readonly prefix: string;
   readonly checksums: 'when-required' | 'when-supported';
+  /** Of a CDN that viewers are sent to. */
+  readonly cdnUrl?: string | undefined;
 }
 
 const NEEDED = [
@@ -50,9 +52,42 @@ export function readSpaces(values: SettingValues): {
       forcePathStyle: values.SPACES_FORCE_PATH_STYLE ?? hasNoNames(endpoint),
       prefix: values.SPACES_PREFIX,
       checksums: values.SPACES_CHECKSUMS,
+      cdnUrl: values.SPACES_CDN_MODE === 'signed' ? values.SPACES_CDN_URL : undefined,
     },
     faults: [],
   };
+}
+
+/** What is wrong with the way that viewers are to go, one sentence each. @param publicUrl of the pages that they come from */
+export function checkViewerMode(values: SettingValues, publicUrl: string): readonly string[] {
+  const { VIEWER_MODE, SPACES_CDN_MODE, SPACES_CDN_URL, SPACES_ENDPOINT_URL } = values;
+  if (SPACES_CDN_MODE === 'public')
+    return [
+      'SPACES_CDN_MODE=public would be for videos that anybody may see, and all videos are private so far: set it to off or signed.',
+    ];
+  if (SPACES_CDN_MODE === 'signed' && VIEWER_MODE !== 'redirect')
+    return ['SPACES_CDN_MODE=signed sends viewers to the CDN: set VIEWER_MODE=redirect too.'];
+  if (VIEWER_MODE !== 'redirect') return [];
+  if (!values.USE_SPACES)
+    return [
+      'VIEWER_MODE=redirect sends viewers to the object storage, and media lie on this disk: set USE_SPACES=true, or VIEWER_MODE=proxy.',
+    ];
+  if (SPACES_CDN_MODE === 'signed' && SPACES_CDN_URL === undefined)
+    return ['SPACES_CDN_URL is not set, and SPACES_CDN_MODE=signed needs it.'];
+  // Told elsewhere.
+  if (SPACES_ENDPOINT_URL === undefined) return [];
+  if (SPACES_CDN_MODE === 'signed' && hasNoNames(SPACES_ENDPOINT_URL))
+    return [
+      'SPACES_CDN_MODE=signed needs a SPACES_ENDPOINT_URL with a host name, in front of which the bucket’s name can stand.',
+    ];
+  const isPlain = (SPACES_CDN_MODE === 'signed' ? SPACES_CDN_URL : SPACES_ENDPOINT_URL)?.startsWith(
+    'http:',
+  );
+  return isPlain === true && publicUrl.startsWith('https:')
+    ? [
+        'VIEWER_MODE=redirect sends viewers of PUBLIC_URL, which is https, to an address that is plain http, which browsers refuse: give the object storage a certificate, or set VIEWER_MODE=proxy.',
+      ]
+    : [];
 }
 
 /** An address without a name has none for buckets either. */

@@ -165,6 +165,8 @@ export async function createLocalStore({
     checksum: (key, signal) =>
       withStorageFaults({ key }, async () => hashFile(await locate(key), signal)),
 
+    addressOf: () => Promise.resolve(undefined),
+
     link: (fromKey, toKey) =>
       withStorageFaults({ key: toKey, fromKey }, async () => {
         const from = await locate(fromKey);

@@ -57,6 +57,13 @@ export interface ObjectStore {
   /** Reads the whole object and says what it is. */
   checksum(key: string, signal?: AbortSignal): Promise<StoredObject>;
 
+  /**
+   * An address at which whoever has it can GET the object, ranges too, without us and for some time; undefined where the store has
+   * none to give out. Nobody is asked whether the object is there. Equal questions within a twentieth of the time get the same
+   * address, so that browsers may keep what they have fetched.
+   */
+  addressOf(key: string, options: AddressOptions): Promise<string | undefined>;
+
   /** Gives the bytes of one object a second key. */
   link(fromKey: string, toKey: string): Promise<void>;
 
@@ -93,6 +100,15 @@ export interface PutOptions {
   /** Of the whole stream, where it is known. A stream of another length fails with `storage-object-missing`. */
   readonly sizeBytes?: number;
   readonly signal?: AbortSignal;
+}
+
+export interface AddressOptions {
+  /** 1 to 604,800; the address lasts for at least 95 % of it. */
+  readonly expiresSeconds: number;
+  /** What the store says of the object to whoever comes by this address. */
+  readonly contentType: string;
+  readonly cacheControl: string;
+  readonly contentDisposition?: string | undefined;
 }
 
 /** Both inclusive, counted from 0. */

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { S3Client, type S3ClientConfig } from '@aws-sdk/client-s3';
 import { HTML_ANSWER } from './s3-faults.ts';
+import { createS3Getter, type S3Getter } from './s3-get.ts';
 import type { Patience } from './s3-retry.ts';
 import { errnoOf } from './storage-faults.ts';
 
@@ -18,6 +19,8 @@ export interface S3Settings {
   readonly prefix: string;
   /** `when-supported` adds the SDK's own checksums, which many servers other than Amazon's do not take. */
   readonly checksums: 'when-required' | 'when-supported';
+  /** `https://host` of a CDN in front of the bucket, which viewers are sent to. */
+  readonly cdnUrl?: string | undefined;
 }
 
 /**
@@ -30,16 +33,14 @@ export interface S3Settings {
 export interface S3Clients {
   readonly control: S3Client;
   readonly writes: S3Client;
-  readonly reads: S3Client;
+  readonly reads: S3Getter;
   destroy(): void;
 }
 
-/** More viewers than the API lets in (256), so that a socket is never what they wait for. */
-const READ_SOCKETS = 512;
 const WRITE_SOCKETS = 32;
 const CONTROL_SOCKETS = 32;
 const CONNECT_MS = 5_000;
-/** Without a byte in either direction. Reads have clocks of their own, since a viewer may pause. */
+/** Without a byte in either direction. */
 const IDLE_MS = 30_000;
 
 export const CONTROL_PATIENCE: Patience = {
@@ -57,9 +58,9 @@ export const WRITE_PATIENCE: Patience = {
 };
 
 export function createS3Clients(settings: S3Settings): S3Clients {
-  const control = createClient(settings, { maxSockets: CONTROL_SOCKETS, socketTimeout: IDLE_MS });
-  const writes = createClient(settings, { maxSockets: WRITE_SOCKETS, socketTimeout: IDLE_MS });
-  const reads = createClient(settings, { maxSockets: READ_SOCKETS, socketTimeout: 0 });
+  const control = createClient(settings, CONTROL_SOCKETS);
+  const writes = createClient(settings, WRITE_SOCKETS);
+  const reads = createS3Getter(settings);
   return {
     control,
     writes,
@@ -72,7 +73,7 @@ export function createS3Clients(settings: S3Settings): S3Clients {
 
 function createClient(
   { endpoint, region, accessKey, secretKey, forcePathStyle, checksums }: S3Settings,
-  { maxSockets, socketTimeout }: { maxSockets: number; socketTimeout: number },
+  maxSockets: number,
 ): S3Client {
   const mode = checksums === 'when-required' ? 'WHEN_REQUIRED' : 'WHEN_SUPPORTED';
   const agent = { keepAlive: true, maxSockets };
@@ -89,7 +90,7 @@ function createClient(
       httpAgent: agent,
       httpsAgent: agent,
       connectionTimeout: CONNECT_MS,
-      socketTimeout,
+      socketTimeout: IDLE_MS,
     },
   };
   const client = new S3Client(config);

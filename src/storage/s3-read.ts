@@ -1,6 +1,5 @@
-import type { Readable } from 'node:stream';
+import type { IncomingMessage } from 'node:http';
 import { setTimeout as delay } from 'node:timers/promises';
-import { GetObjectCommand, type GetObjectCommandOutput } from '@aws-sdk/client-s3';
 import { AppError } from '../domain/errors.ts';
 import type { ByteRange } from './object-store.ts';
 import type { S3Bucket } from './s3-bucket.ts';
@@ -23,7 +22,7 @@ const FORGIVEN_BYTES = 1024 ** 2;
 /**
  * Reads an object or a range of it. A connection that breaks, ends early or stalls is followed by another that begins at the next
  * byte of the very same object.
- * @throws `storage-object-missing` when the object ends inside the range or is another one meanwhile; raw errors of the SDK
+ * @throws `storage-object-missing` when the object ends inside the range or is another one meanwhile; raw errors like the SDK's
  */
 export async function* readS3Object(
   bucket: S3Bucket,
@@ -36,13 +35,12 @@ export async function* readS3Object(
   let failures = 0;
   let failedAt = position;
   for (;;) {
-    let body: Readable | undefined;
+    let body: IncomingMessage | undefined;
     try {
-      const answer = await open(bucket, key, { position, end, etag, signal, patience });
-      body = answer.Body as Readable;
-      end ??= (answer.ContentLength ?? 0) - 1;
-      etag = answer.ETag;
-      assertCovers(answer, end);
+      body = await open(bucket, key, { position, end, etag, signal, patience });
+      end ??= Number(body.headers['content-length'] ?? 0) - 1;
+      etag = body.headers.etag;
+      assertCovers(body, end);
       for await (const chunk of stopWhenStalled(body, patience.stallMs)) {
         position += chunk.length;
         if (position - failedAt > FORGIVEN_BYTES) failures = 0;
@@ -80,34 +78,33 @@ interface OpenOptions extends Omit<ReadOptions, 'range'> {
 }
 
 /** Only the head is waited for with a clock here: the body has its own. */
-async function open(
-  { clients, name, pathOf }: S3Bucket,
+function open(
+  { clients, pathOf }: S3Bucket,
   key: string,
   { position, end, etag, signal, patience }: OpenOptions,
-): Promise<GetObjectCommandOutput> {
+): Promise<IncomingMessage> {
   const isWhole = position === 0 && end === undefined;
-  const command = new GetObjectCommand({
-    Bucket: name,
-    Key: pathOf(key),
-    ...(isWhole ? {} : { Range: `bytes=${position}-${end ?? ''}` }),
-    ...(etag === undefined ? {} : { IfMatch: etag }),
-  });
+  const range = isWhole ? undefined : `bytes=${position}-${end ?? ''}`;
+  const path = pathOf(key);
   return withTimeout(
-    (abortSignal) => clients.reads.send(command, { abortSignal }),
+    (abortSignal) => clients.reads.get(path, { range, ifMatch: etag, signal: abortSignal }),
     patience.stallMs,
     signal,
   );
 }
 
 /** A server answers a range that reaches too far with what there is. */
-function assertCovers({ ContentRange }: GetObjectCommandOutput, end: number): void {
-  const size = /\/(\d+)$/.exec(ContentRange ?? '')?.[1];
+function assertCovers({ headers }: IncomingMessage, end: number): void {
+  const size = /\/(\d+)$/.exec(headers['content-range'] ?? '')?.[1];
   if (size !== undefined && Number(size) <= end)
     throw new AppError('storage-object-missing', { reason: 'the object ends too early' });
 }
 
 /** The clock runs only while a chunk is waited for: a reader may take its time. */
-async function* stopWhenStalled(body: Readable, stallMs: number): AsyncGenerator<Uint8Array, void> {
+async function* stopWhenStalled(
+  body: IncomingMessage,
+  stallMs: number,
+): AsyncGenerator<Uint8Array, void> {
   const chunks = body[Symbol.asyncIterator]() as AsyncIterator<Uint8Array>;
   for (;;) {
     const clock = setTimeout(() => body.destroy(timeoutError(stallMs)), stallMs);

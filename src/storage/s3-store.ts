@@ -12,9 +12,11 @@ import type {
   StoredObject,
 } from './object-store.ts';
 import { PART_BYTES } from './part-sizes.ts';
+import { signAddress } from './presign.ts';
 import { readFileRange } from './read-file-range.ts';
 import { openS3Bucket } from './s3-bucket.ts';
 import type { S3Settings } from './s3-clients.ts';
+import { allowPages, type PageAccess } from './s3-cors.ts';
 import { copyS3Object } from './s3-copy.ts';
 import { deleteS3Objects, listS3Objects } from './s3-listing.ts';
 import { createS3Publishing } from './s3-publish.ts';
@@ -37,10 +39,14 @@ export interface S3StoreOptions extends S3Settings {
   /** How long requests are repeated. */
   readonly patience?: Partial<Patience>;
   readonly readPatience?: ReadPatience;
+  /** The clock of addresses. */
+  readonly now?: () => Date;
 }
 
-/** The object store, and an end for its connections. */
+/** The object store, what only a bucket needs, and an end for its connections. */
 export interface S3Store extends ObjectStore {
+  /** Sees to it that scripts of pages at `origin` may read what they are sent to, where we may. */
+  allowPages(origin: string): Promise<PageAccess>;
   close(): void;
 }
 
@@ -60,6 +66,7 @@ const PROVEN_MS = 60_000;
 export function createS3Store(options: S3StoreOptions): S3Store {
   const { partsAtOnce = 3, partBytes = PART_BYTES, abandonedMs = DAY_MS, prefix } = options;
   const { readPatience = READ_PATIENCE, copyBytes = MOST_COPY_BYTES } = options;
+  const { now = () => new Date() } = options;
   const bucket = openS3Bucket(options, options.patience);
   const read = (key: string, range?: ByteRange, signal?: AbortSignal) =>
     readS3Object(bucket, key, { range, signal, patience: readPatience });
@@ -154,6 +161,14 @@ export function createS3Store(options: S3StoreOptions): S3Store {
       }),
 
     checksum: (key, signal) => faults(key, () => checksum(key, signal)),
+
+    async addressOf(key, addressOptions) {
+      // By the server's clock, where it was found to differ from ours.
+      const nowMs = now().getTime() + bucket.clients.control.config.systemClockOffset;
+      return signAddress(options, bucket.pathOf(key), addressOptions, nowMs);
+    },
+
+    allowPages: (origin) => bucket.withFaults({}, () => allowPages(bucket, options, origin)),
 
     link: (fromKey, toKey) =>
       faults(toKey, () => copyS3Object({ bucket, checksum, copyBytes }, fromKey, toKey)),

@@ -23,7 +23,7 @@ import {
   type VideoState,
 } from '../domain/video.ts';
 import type { EntityManager } from '../db/orm.ts';
-import type { ByteRange, ObjectStore } from '../storage/object-store.ts';
+import type { AddressOptions, ByteRange, ObjectStore } from '../storage/object-store.ts';
 import { requireVideo } from './require-video.ts';
 import { isAdmin, type Viewer } from './viewer.ts';
 
@@ -36,8 +36,22 @@ export interface MediaFile {
   readonly contentType: string;
   /** To be saved under; null where there is none to suggest. */
   readonly fileName: string | null;
+  /** Of the video it belongs to; null where that is not known, and for pictures. */
+  readonly durationSeconds: number | null;
+  /** Where the store itself gives it to viewers; undefined where it does not. */
+  locate(as: LocateOptions): Promise<MediaAddress | undefined>;
   /** Chunks are valid until the next is asked for. Nothing is opened before the first. */
   read(range: ByteRange, signal: AbortSignal): AsyncIterable<Uint8Array>;
+}
+
+export type LocateOptions = Omit<AddressOptions, 'contentType'>;
+
+/** Where a viewer finds a file without us, and the validators that he finds there. */
+export interface MediaAddress {
+  readonly url: string;
+  /** With its quotes; absent where the store keeps none. */
+  readonly etag?: string | undefined;
+  readonly lastModified: Date;
 }
 
 export interface MediaLibrary {
@@ -91,6 +105,7 @@ export interface Servable {
   readonly lastModified: Date;
   readonly contentType: string;
   readonly fileName: string | null;
+  readonly durationSeconds: number | null;
 }
 
 /** What viewers can fetch of a video, as the database knows it and the store has it. */
@@ -131,7 +146,7 @@ export function createMediaLibrary({
         const stream = isQuality(quality)
           ? await findStreamOfVersion(em, video, version, quality)
           : undefined;
-        return stream === undefined ? refuse(em, video, viewer) : describeStream(stream);
+        return stream === undefined ? refuse(em, video, viewer) : describeStream(video, stream);
       });
       return openMedia(store, found);
     },
@@ -153,7 +168,7 @@ export function createMediaLibrary({
         const thumbnail = await findPublishedThumbnail(em, video, position);
         if (thumbnail === undefined) throw new AppError('thumbnail-not-found');
         const lastModified = video.completedAt ?? video.createdAt;
-        return { ...thumbnail, lastModified, contentType: 'image/jpeg', fileName: null };
+        return describePicture({ ...thumbnail, lastModified });
       });
       return openMedia(store, found);
     },
@@ -169,10 +184,13 @@ async function findServable(
   if (quality === 'original') return video.originalAvailable ? describeOriginal(video) : undefined;
   if (!isOutput(quality)) return undefined;
   const stream = await findPublishedStream(em, video, quality);
-  return stream && describeStream(stream);
+  return stream && describeStream(video, stream);
 }
 
-function describeStream({ objectKey, sizeBytes, sha256, createdAt }: StreamRecord): Servable {
+function describeStream(
+  { durationSeconds }: VideoRecord,
+  { objectKey, sizeBytes, sha256, createdAt }: StreamRecord,
+): Servable {
   return {
     objectKey,
     sizeBytes,
@@ -180,7 +198,15 @@ function describeStream({ objectKey, sizeBytes, sha256, createdAt }: StreamRecor
     lastModified: createdAt,
     contentType: 'video/mp4',
     fileName: null,
+    durationSeconds,
   };
+}
+
+/** Pictures that we have made: thumbnails, sheets, posters. */
+export function describePicture(
+  picture: Pick<Servable, 'objectKey' | 'sizeBytes' | 'sha256' | 'lastModified'>,
+): Servable {
+  return { ...picture, contentType: 'image/jpeg', fileName: null, durationSeconds: null };
 }
 
 function sortRenditions(streams: readonly PackagedStream[]): readonly PackagedRendition[] {
@@ -231,6 +257,7 @@ function describeOriginal(video: VideoRecord): Servable {
     lastModified: video.createdAt,
     contentType: video.originalContentType,
     fileName: video.originalFileName,
+    durationSeconds: video.durationSeconds,
   };
 }
 
@@ -248,7 +275,17 @@ export async function openMedia(store: ObjectStore, servable: Servable): Promise
       foundBytes: facts?.sizeBytes ?? null,
     });
   }
-  return { ...servable, read: (range, signal) => store.read(objectKey, range, signal) };
+  return {
+    ...servable,
+    async locate(as) {
+      const { contentType } = servable;
+      const url = await store.addressOf(objectKey, { ...as, contentType });
+      return url === undefined
+        ? undefined
+        : { url, etag: facts.etag, lastModified: facts.modifiedAt };
+    },
+    read: (range, signal) => store.read(objectKey, range, signal),
+  };
 }
 
 function maySeeSource(viewer: Viewer, video: VideoRecord): boolean {

@@ -11,7 +11,7 @@ import { MAX_POSTERS } from '../domain/pictures.ts';
 import type { StoryboardLayout } from '../domain/storyboard.ts';
 import type { ObjectStore } from '../storage/object-store.ts';
 import type { VideoWorkflows } from '../temporal/video-workflows.ts';
-import { type MediaFile, openMedia } from './find-media.ts';
+import { describePicture, type MediaFile, openMedia } from './find-media.ts';
 import { requireVideo } from './require-video.ts';
 import { requirePublished } from './thumbnails.ts';
 import type { Viewer } from './viewer.ts';
@@ -115,8 +115,7 @@ interface StoredPicture {
 }
 
 function open(store: ObjectStore, picture: StoredPicture): Promise<MediaFile> {
-  const { createdAt: lastModified } = picture;
-  return openMedia(store, { ...picture, lastModified, contentType: 'image/jpeg', fileName: null });
+  return openMedia(store, describePicture({ ...picture, lastModified: picture.createdAt }));
 }
 
 async function requireSheet(

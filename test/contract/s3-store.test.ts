@@ -16,6 +16,8 @@ import {
 } from '@jest/globals';
 import {
   CreateMultipartUploadCommand,
+  GetBucketCorsCommand,
+  PutBucketCorsCommand,
   PutObjectCommand,
   S3Client,
   UploadPartCommand,
@@ -489,6 +491,136 @@ async function collect(source: AsyncIterable<Uint8Array>): Promise<Buffer> {
     expect(await store.stat(key)).toMatchObject({ sizeBytes: 3 });
     await store.delete([key]);
     expect(await store.stat(key, { maxAgeMs: 60_000 })).toBeUndefined();
+  });
+
+  describe('gives out addresses', () => {
+    const HOUR = 3_600;
+    const AS = {
+      expiresSeconds: HOUR,
+      contentType: 'video/x-test',
+      cacheControl: 'private, max-age=60',
+      contentDisposition: `attachment; filename="a_b.mp4"; filename*=UTF-8''%C3%A4%20%28b%29.mp4`,
+    };
+    const BYTES = Buffer.from('0123456789');
+
+    const addressOf = async (store: S3Store, as = AS) => {
+      const key = newKey();
+      await store.put(key, chunksOf(BYTES));
+      const url = (await store.addressOf(key, as)) ?? '';
+      return { key, url, bare: url.split('?')[0] ?? '' };
+    };
+
+    it('at which whoever has one gets the object, as what it is, and nobody else does', async () => {
+      const { key, url, bare } = await addressOf(open());
+      const part = await fetch(url, { headers: { Range: 'bytes=2-5' } });
+      expect([part.status, await part.text()]).toEqual([206, '2345']);
+      expect(Object.fromEntries(part.headers)).toMatchObject({
+        'content-type': AS.contentType,
+        'cache-control': AS.cacheControl,
+        'content-disposition': AS.contentDisposition,
+        'content-range': 'bytes 2-5/10',
+      });
+      const refused = [
+        bare,
+        url.replace('X-Amz-Expires=3600', 'X-Amz-Expires=7200'),
+        url.replace('video%2Fx-test', 'text%2Fhtml'),
+        url.replace(key, `${key}x`),
+      ];
+      for (const wrong of refused) {
+        expect(wrong).not.toBe(url);
+        expect((await fetch(wrong)).status).toBe(403);
+      }
+    });
+
+    it('that last for their time, and no longer', async () => {
+      const age = (seconds: number) => () => new Date(Date.now() - seconds * 1000);
+      const late = await addressOf(open({ now: age(0.9 * HOUR) }));
+      expect((await fetch(late.url, { headers: { Range: 'bytes=8-' } })).status).toBe(206);
+      const over = await addressOf(open({ now: age(1.01 * HOUR) }));
+      expect((await fetch(over.url)).status).toBe(403);
+    });
+
+    it('that stay the same for a twentieth of their time', async () => {
+      // In the middle of one, since the server's clock and ours differ a little.
+      let nowMs = Date.UTC(2026, 0, 1, 0, 1);
+      const store = open({ now: () => new Date(nowMs) });
+      const { key, url } = await addressOf(store);
+      nowMs += 60_000;
+      expect(await store.addressOf(key, AS)).toBe(url);
+      nowMs += 120_000;
+      expect(await store.addressOf(key, AS)).not.toBe(url);
+    });
+
+    it('by names with odd characters, and below a prefix', async () => {
+      const store = open({ prefix: 'some/where/' });
+      const key = `videos/work/1/a b+c=d@e-${randomUUID()}.bin`;
+      await store.put(key, chunksOf(BYTES));
+      const answer = await fetch((await store.addressOf(key, AS)) ?? '');
+      expect([answer.status, await answer.text()]).toEqual([200, String(BYTES)]);
+    });
+
+    it('of a CDN, which calls the bucket by its own name', async () => {
+      const cdn = await startFaultProxy(server.port, `${server.settings.bucket}.${server.host}`);
+      const cdnUrl = `http://127.0.0.1:${cdn.port}`;
+      const key = newKey();
+      await open().put(key, chunksOf(BYTES));
+      // Nobody can look that name up, and nobody has to.
+      const store = open({ endpoint: `http://${server.host}`, cdnUrl });
+      const url = (await store.addressOf(key, AS)) ?? '';
+      expect(new URL(url).origin).toBe(cdnUrl);
+      const part = await fetch(url, { headers: { Range: 'bytes=-3' } });
+      expect([part.status, await part.text()]).toEqual([206, '789']);
+      expect((await fetch(url.split('?')[0] ?? '')).status).toBe(403);
+      await cdn.close();
+    });
+
+    it('and lets pages read there, by a rule beside those that are there', async () => {
+      const rules = async () => {
+        const { CORSRules = [] } = await rawClient().send(
+          new GetBucketCorsCommand({ Bucket: server.settings.bucket }),
+        );
+        return CORSRules.map(({ ID }) => ID);
+      };
+      const theirs = { ID: 'theirs', AllowedOrigins: ['https://a.test'], AllowedMethods: ['PUT'] };
+      await rawClient().send(
+        new PutBucketCorsCommand({
+          Bucket: server.settings.bucket,
+          CORSConfiguration: { CORSRules: [theirs] },
+        }),
+      );
+      const store = open();
+      const { url } = await addressOf(store);
+      const ask = async () => {
+        const answer = await fetch(url, {
+          headers: { Origin: 'http://b.test', Range: 'bytes=0-1' },
+        });
+        const { headers } = answer;
+        return [
+          headers.get('Access-Control-Allow-Origin'),
+          headers.get('Access-Control-Expose-Headers')?.includes('Content-Range'),
+        ];
+      };
+      expect(await ask()).toEqual([null, undefined]);
+      expect(await store.allowPages('http://b.test')).toEqual({ access: 'set' });
+      expect(await ask()).toEqual(['*', true]);
+      expect(await rules()).toEqual(['theirs', 'steadyreel-viewers']);
+      expect(await store.allowPages('http://b.test')).toEqual({ access: 'allowed' });
+    });
+
+    it('and says in one sentence what to set where it may not', async () => {
+      proxy.choose = ({ method, url }) =>
+        method === 'OPTIONS' || url?.includes('cors') === true
+          ? { kind: 'answer', status: 403, body: '<Error><Code>AccessDenied</Code></Error>' }
+          : undefined;
+      expect(await open().allowPages('https://videos.test')).toEqual({
+        access: 'refused',
+        sentence: expect.stringMatching(/^Pages at https:\/\/videos\.test may not .*CORS.*Range/),
+      });
+      proxy.choose = () => ({ kind: 'answer', status: 503 });
+      await expect(open().allowPages('https://videos.test')).rejects.toEqual(
+        failing('storage-unavailable'),
+      );
+    });
   });
 
   function rawClient(): S3Client {

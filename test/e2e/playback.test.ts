@@ -1,10 +1,10 @@
 import { readFile } from 'node:fs/promises';
-import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
-import type { Browser, Page } from 'playwright-core';
-import { collectFaults, hasBrowser, openBrowser } from '../support/browser.ts';
+import type { Browser } from 'playwright-core';
+import { hasBrowser, openBrowser } from '../support/browser.ts';
 import { makeClip, makeTempFolder, runTool } from '../support/make-clip.ts';
+import { openPlayerPage, playsFrom } from '../support/player.ts';
 import { type RunningStack, startStack } from '../support/stack.ts';
 import { waitUntil } from '../support/wait-until.ts';
 
@@ -12,7 +12,6 @@ jest.setTimeout(180_000);
 
 const SECONDS = 25;
 const FRAMES = SECONDS * 25;
-const FRAME_SECONDS = 1 / 25;
 
 /** What is needed here of a video as the API shows it. */
 interface PlayableVideo {
@@ -174,29 +173,12 @@ describe('playback', () => {
     });
     afterAll(() => browser?.close());
 
-    /** A page of nothing but a player, logged in by the cookie as people are. */
+    /** Logged in by the cookie as people are. */
     async function openPlayer() {
-      const context = await browser.newContext();
+      const context = await browser.newContext({ bypassCSP: true });
       const logIn = await context.request.post(`${stack.url}/auth/log-in`, { data: stack.admin });
       expect(logIn.status()).toBe(200);
-      const page = await context.newPage();
-      // What a seek makes needless, the player aborts itself.
-      const faults = collectFaults(page, (fault) =>
-        /^failed: net::ERR_ABORTED .*\.mp4$/.test(fault),
-      );
-      const hls = createRequire(import.meta.url).resolve('hls.js/dist/hls.min.js');
-      await page.route('**/test-player.html', (route) =>
-        route.fulfill({ contentType: 'text/html', body: PLAYER_PAGE }),
-      );
-      await page.route('**/test-hls.js', (route) =>
-        route.fulfill({ contentType: 'text/javascript', path: hls }),
-      );
-      const media: string[] = [];
-      page.on('request', (request) => {
-        if (request.url().endsWith('.mp4')) media.push(new URL(request.url()).pathname);
-      });
-      await page.goto(`${stack.url}/test-player.html`);
-      return { page, faults, media, close: () => context.close() };
+      return openPlayerPage(context, stack.url);
     }
 
     it('plays and seeks the file itself, by ranges', async () => {
@@ -253,34 +235,4 @@ describe('playback', () => {
       await close();
     });
   });
-
-  /** Time and decoded pictures go on from a moment. */
-  async function playsFrom(page: Page, seconds: number): Promise<void> {
-    const before = await page.evaluate<number>(DECODED);
-    await waitUntil(
-      () => page.evaluate<[number, number]>(`[player.currentTime, ${DECODED}]`),
-      ([time, frames]) => time > seconds + 5 * FRAME_SECONDS && frames > before + 3,
-      30_000,
-    );
-  }
 });
-
-const DECODED = 'player.getVideoPlaybackQuality().totalVideoFrames';
-
-const PLAYER_PAGE = `<!doctype html><link rel="icon" href="data:,">
-<video id="player" muted></video>
-<script src="/test-hls.js"></script>
-<script>
-  const player = document.getElementById('player');
-  const problems = [];
-  let hls;
-  function load(url, options) {
-    hls = new Hls(options);
-    hls.on(Hls.Events.ERROR, (_, { type, details }) => {
-      if (details !== Hls.ErrorDetails.INTERNAL_ABORTED) problems.push(type + ' ' + details);
-    });
-    hls.loadSource(url);
-    hls.attachMedia(player);
-    player.play();
-  }
-</script>`;

@@ -4,6 +4,7 @@ import { createApp } from '../../src/api/app.ts';
 import type { AppEnv } from '../../src/api/app-env.ts';
 import { insertComment } from '../../src/db/comments.ts';
 import type { VideoId } from '../../src/domain/ids.ts';
+import { createRecall } from '../../src/usecases/recall.ts';
 import { createTestApi, problemCode, type TestApi, type TestUser } from '../support/api.ts';
 
 let api: TestApi;
@@ -287,6 +288,24 @@ it('routes that move bytes get the viewer of the login', async () => {
   const headers = { Authorization: `Bearer ${owner.key}` };
   await app.request('http://api.test/videos/upload/', { method: 'POST', headers });
   expect(seen).toEqual([owner.id]);
+});
+
+it('believes a login for a moment, but not across a write, and never for a write', async () => {
+  const user = await api.addUser();
+  const app = createApp({ ...api.deps, recall: createRecall({ keepMs: 60_000 }) });
+  const ask = async (method: string, path: string, key = user.key) =>
+    app.request(`http://api.test${path}`, { method, headers: { Authorization: `Bearer ${key}` } });
+  const revoke = (value: Date | null) =>
+    api.db.sql('update api_keys set revoked_at = $1 where owner_id = $2', [value, user.id]);
+
+  expect((await ask('GET', '/videos')).status).toBe(200);
+  await revoke(new Date());
+  expect((await ask('GET', '/videos')).status).toBe(200);
+  expect((await ask('DELETE', `/videos/${videoId}`)).status).toBe(401);
+  // Whoever wrote: from now on it is looked up again.
+  expect((await ask('GET', '/videos')).status).toBe(401);
+  await revoke(null);
+  expect((await ask('GET', '/videos')).status).toBe(200);
 });
 
 function jsonFor(method: string, path: string, bodies: Record<string, unknown>): unknown {

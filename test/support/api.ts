@@ -23,6 +23,7 @@ import { createAttemptLimiter } from '../../src/usecases/attempt-limiter.ts';
 import { createMediaLibrary } from '../../src/usecases/find-media.ts';
 import { createPictureLibrary } from '../../src/usecases/find-pictures.ts';
 import { createOwnPosters } from '../../src/usecases/own-posters.ts';
+import { createRecall } from '../../src/usecases/recall.ts';
 import { createPasswords } from '../../src/usecases/passwords.ts';
 import { createStorageReport } from '../../src/usecases/storage-report.ts';
 import { getVideo } from '../../src/usecases/videos.ts';
@@ -105,6 +106,7 @@ export async function createTestApi(settings: Partial<AppDeps['settings']> = {})
       graceSeconds: 3600,
       now,
     }),
+    recall: createRecall({ keepMs: 0 }),
     uploadRoutes: new Hono<AppEnv>().post('/videos/upload', (c) => c.text('not under test', 201)),
     mediaRoutes: createMediaRoutes({
       library: createMediaLibrary({ database: db.database, store }),

@@ -18,7 +18,10 @@ export type Fault =
   /** So many bytes of the answer's body, then nothing. */
   | { readonly kind: 'stall'; readonly afterBytes: number };
 
-/** A proxy in front of a real server, which does what networks do. What is signed stays signed: the host stays the proxy's. */
+/**
+ * A proxy in front of a real server, which does what networks do. What is signed stays signed: the server hears the host that the
+ * caller has called.
+ */
 export interface FaultProxy {
   readonly port: number;
   /** Method and path of every request so far. */
@@ -30,7 +33,8 @@ export interface FaultProxy {
   close(): Promise<void>;
 }
 
-export async function startFaultProxy(targetPort: number): Promise<FaultProxy> {
+/** @param host what the server is to hear instead, as a CDN calls its origin */
+export async function startFaultProxy(targetPort: number, host?: string): Promise<FaultProxy> {
   const agent = new Agent({ keepAlive: false });
   const seen: string[] = [];
   const server = createServer((incoming, outgoing) => {
@@ -42,7 +46,7 @@ export async function startFaultProxy(targetPort: number): Promise<FaultProxy> {
       outgoing.writeHead(fault.status, fault.headers).end(fault.body ?? '');
       return undefined;
     }
-    return pass(incoming, outgoing, { agent, targetPort, fault });
+    return pass(incoming, outgoing, { agent, targetPort, host, fault });
   });
   server.keepAliveTimeout = 60_000;
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
@@ -69,10 +73,17 @@ function pass(
   {
     agent,
     targetPort,
+    host,
     fault,
-  }: { agent: Agent; targetPort: number; fault: Exclude<Fault, { kind: 'answer' }> | undefined },
+  }: {
+    agent: Agent;
+    targetPort: number;
+    host: string | undefined;
+    fault: Exclude<Fault, { kind: 'answer' }> | undefined;
+  },
 ): void {
-  const { method, url, headers } = incoming;
+  const { method, url } = incoming;
+  const headers = { ...incoming.headers, ...(host === undefined ? {} : { host }) };
   const onward = request({
     host: '127.0.0.1',
     port: targetPort,

@@ -5,7 +5,7 @@ import { getRequestListener } from '@hono/node-server';
 import { Hono } from 'hono';
 import { createApp } from '../../src/api/app.ts';
 import type { AppEnv } from '../../src/api/app-env.ts';
-import { createMediaSender } from '../../src/api/media/send.ts';
+import { createMediaSender, type MediaSenderOptions } from '../../src/api/media/send.ts';
 import { createMediaRoutes } from '../../src/api/routes/media.ts';
 import { createPictureRoutes } from '../../src/api/routes/pictures.ts';
 import { configureUploadServer } from '../../src/api/routes/upload.ts';
@@ -13,7 +13,9 @@ import { createApiKeyFor } from '../../src/usecases/api-keys.ts';
 import { createAttemptLimiter } from '../../src/usecases/attempt-limiter.ts';
 import { createMediaLibrary } from '../../src/usecases/find-media.ts';
 import { createPictureLibrary } from '../../src/usecases/find-pictures.ts';
+import { openSession } from '../../src/usecases/open-session.ts';
 import { createOwnPosters } from '../../src/usecases/own-posters.ts';
+import { createRecall } from '../../src/usecases/recall.ts';
 import { createPasswords } from '../../src/usecases/passwords.ts';
 import { getVideo } from '../../src/usecases/videos.ts';
 import type { Pipeline } from './pipeline.ts';
@@ -21,6 +23,10 @@ import type { Pipeline } from './pipeline.ts';
 /** The API before a pipeline, on a real socket: what the API asks for, the pipeline's workers make. */
 export interface PipelineApi {
   readonly url: string;
+  /** Of the owner of the pipeline's videos. */
+  readonly key: string;
+  /** The owner's, for browsers. */
+  readonly cookie: { readonly name: string; readonly value: string; readonly url: string };
   /** As the owner of the pipeline's videos. */
   ask(method: string, path: string, body?: object | Uint8Array<ArrayBuffer>): Promise<ApiAnswer>;
   close(): Promise<void>;
@@ -34,14 +40,19 @@ export interface ApiAnswer {
   readonly body: any;
 }
 
-/** @param waitMs how long requests wait for pictures */
+export interface PipelineApiOptions extends MediaSenderOptions {
+  /** How long requests wait for pictures. */
+  readonly waitMs?: number;
+  readonly mediaOrigins?: readonly string[];
+}
+
 export async function servePipeline(
   { deps: { database, workflows, store, logger, settings }, ownerId }: Pipeline,
-  { waitMs = 20_000 }: { readonly waitMs?: number } = {},
+  { waitMs = 20_000, mediaOrigins = [], ...senderOptions }: PipelineApiOptions = {},
 ): Promise<PipelineApi> {
   const now = () => new Date();
   const shared = { database, workflows, passwords: createPasswords(), now };
-  const sender = createMediaSender();
+  const sender = createMediaSender(senderOptions);
   const app = createApp({
     ...shared,
     logInLimiter: createAttemptLimiter(now),
@@ -52,6 +63,7 @@ export async function servePipeline(
       storage: () => Promise.resolve(true),
     },
     readStorageReport: () => Promise.reject(new Error('not under test')),
+    recall: createRecall({ keepMs: 0 }),
     uploadRoutes: new Hono<AppEnv>(),
     mediaRoutes: createMediaRoutes({ library: createMediaLibrary({ database, store }), sender }),
     pictureRoutes: createPictureRoutes({
@@ -71,11 +83,21 @@ export async function servePipeline(
       trustedProxies: [],
       allowSignUp: false,
       retention: settings,
+      mediaOrigins,
     },
   });
   const owner = { id: ownerId, role: 'member' as const };
   const request = { name: 'test', scopes: ['read', 'write'] as const, expiresAt: null };
   const { key } = await createApiKeyFor({ database, now }, owner, request);
+  const session = await database.run((em) =>
+    openSession(em, {
+      userId: ownerId,
+      apiKeyId: null,
+      kind: 'browser',
+      now: now(),
+      seconds: 3600,
+    }),
+  );
   const listener = getRequestListener(app.fetch);
   const server = createServer((incoming, outgoing) => void listener(incoming, outgoing));
   configureUploadServer(server);
@@ -83,6 +105,8 @@ export async function servePipeline(
   const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
   return {
     url,
+    key,
+    cookie: { name: 'session', value: session.token, url },
     async ask(method, path, body) {
       const isBytes = body instanceof Uint8Array;
       const response = await fetch(url + path, {

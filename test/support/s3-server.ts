@@ -16,6 +16,8 @@ export interface S3Server {
   readonly port: number;
   /** For a store in the bucket. */
   readonly settings: S3Settings;
+  /** `host:port` that the server knows itself by too; with `<bucket>.` in front it is the bucket's. Nobody can look it up. */
+  readonly host: string;
   /** Multipart uploads that are not at their end, of keys that begin so. */
   countUploads(prefix?: string): Promise<number>;
   /** As by `kill -9`. Connections break. */
@@ -38,7 +40,8 @@ export function hasS3Server(): boolean {
   return false;
 }
 
-export async function startS3Server(): Promise<S3Server> {
+/** @param accessLog file of a line per request, in the form of Amazon's server access logs */
+export async function startS3Server(accessLog?: string): Promise<S3Server> {
   const base = await mkdtemp(join(tmpdir(), 'steadyreel-s3-'));
   const accessKey = `key-${randomBytes(4).toString('hex')}`;
   const secretKey = randomBytes(16).toString('hex');
@@ -66,6 +69,8 @@ export async function startS3Server(): Promise<S3Server> {
       command: findVersitygw(process.env) ?? '',
       args: [
         ...['--quiet', '--keep-alive', '--port', `127.0.0.1:${port}`],
+        ...['--virtual-domain', nameOf(port)],
+        ...(accessLog === undefined ? [] : ['--access-log', accessLog]),
         // Not every file system of a test has extended attributes.
         ...['posix', '--sidecar', sidecar, root],
       ],
@@ -94,6 +99,7 @@ export async function startS3Server(): Promise<S3Server> {
     folder: join(root, bucket),
     port,
     settings,
+    host: nameOf(port),
     async countUploads(prefix = '') {
       const client = createS3Clients(settings).control;
       const command = new ListMultipartUploadsCommand({ Bucket: bucket, Prefix: prefix });
@@ -108,4 +114,8 @@ export async function startS3Server(): Promise<S3Server> {
       await rm(base, { recursive: true, force: true });
     },
   };
+}
+
+function nameOf(port: number): string {
+  return `storage.test:${port}`;
 }

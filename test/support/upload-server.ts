@@ -20,6 +20,7 @@ import type { S3Settings } from '../../src/storage/s3-clients.ts';
 import { createS3Store } from '../../src/storage/s3-store.ts';
 import { createAttemptLimiter } from '../../src/usecases/attempt-limiter.ts';
 import { createMediaLibrary } from '../../src/usecases/find-media.ts';
+import { createRecall } from '../../src/usecases/recall.ts';
 import { createPasswords } from '../../src/usecases/passwords.ts';
 import { recoverManifests, type RecoveryReport } from '../../src/usecases/recover-manifests.ts';
 import { createSubmitUpload } from '../../src/usecases/submit-upload.ts';
@@ -111,6 +112,7 @@ export async function startUploadServer(options: UploadServerOptions): Promise<U
       graceSeconds: options.graceSeconds ?? 3600,
       now,
     }),
+    recall: createRecall({ keepMs: 0 }),
     settings: {
       publicUrl: 'http://127.0.0.1',
       trustedProxies: [],

@@ -2,11 +2,13 @@ import type { ServerResponse } from 'node:http';
 import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response';
 import type { Context } from 'hono';
 import { AppError } from '../../domain/errors.ts';
-import type { MediaFile } from '../../usecases/find-media.ts';
+import { addressSeconds as defaultAddressSeconds } from '../../domain/address-seconds.ts';
+import type { MediaAddress, MediaFile } from '../../usecases/find-media.ts';
 import type { AppEnv } from '../app-env.ts';
 import { createSlots } from '../slots.ts';
 import { contentDisposition, type Disposition } from './content-disposition.ts';
 import { type MediaPlan, planResponse } from './plan-response.ts';
+import { cachingAtStore, FOR_GOOD, isUnderstoodByStore, sendOn, takesKeyAlong } from './send-on.ts';
 
 /** Sends files to viewers. Keep one per process: it counts them. */
 export interface MediaSender {
@@ -22,6 +24,10 @@ export interface SendOptions {
 }
 
 export interface MediaSenderOptions {
+  /** `redirect` sends viewers on to the store, where it has addresses to give out. Default `proxy`: all bytes come from here. */
+  readonly viewerMode?: 'proxy' | 'redirect';
+  /** How long such an address lasts, in seconds, by the length of the video. */
+  readonly addressSeconds?: (durationSeconds: number | null) => number;
   /** Bodies under way at once; each holds a descriptor and a buffer. */
   readonly maxStreams?: number;
   /** Of one viewer, who must not take them all. */
@@ -32,10 +38,11 @@ export interface MediaSenderOptions {
 
 /** Addresses of videos serve the newest version, so what is kept must be asked for again. */
 const NEWEST = 'private, no-cache';
-const FOR_GOOD = 'private, max-age=31536000, immutable';
 const ETAG_HEX_DIGITS = 32;
 
 export function createMediaSender({
+  viewerMode = 'proxy',
+  addressSeconds = defaultAddressSeconds,
   maxStreams = 256,
   maxPerViewer = 32,
   stallMs = 300_000,
@@ -44,10 +51,19 @@ export function createMediaSender({
   let streams = 0;
   return {
     async send(c, file, options = {}) {
-      const plan = planFor(c, file, options);
+      const isSentOn = viewerMode === 'redirect' && !takesKeyAlong(c);
+      const address = isSentOn
+        ? await file.locate({
+            expiresSeconds: addressSeconds(file.durationSeconds),
+            cacheControl: cachingAtStore(c),
+            contentDisposition: dispositionOf(file, options),
+          })
+        : undefined;
+      const plan = planFor(c, file, { ...options, address });
       if (plan.status === 412 || plan.status === 416) throw refuse(c, plan);
       const outgoing = c.env.outgoing;
       if (plan.span === null) return c.body(null, plan.status, { ...plan.headers });
+      if (address !== undefined && isUnderstoodByStore(c, plan)) return sendOn(c, address);
       if (outgoing === undefined)
         throw new Error("bodies of files are written to Node's own response");
       if (streams >= maxStreams)
@@ -78,20 +94,26 @@ function tooMany(detail: string): AppError {
   return new AppError('rate-limited', { detail, retryAfterSeconds: 5 });
 }
 
-function planFor(c: Context<AppEnv>, file: MediaFile, options: SendOptions): MediaPlan {
+/** Whoever may be sent on hears of the store's own validators from us too, so that it is all one to him who answers. */
+function planFor(
+  c: Context<AppEnv>,
+  file: MediaFile,
+  { address, ...options }: SendOptions & { readonly address: MediaAddress | undefined },
+): MediaPlan {
   const variant = {
     sizeBytes: file.sizeBytes,
-    etag: `"${file.sha256.slice(0, ETAG_HEX_DIGITS)}"`,
-    lastModified: file.lastModified,
+    etag: address?.etag ?? `"${file.sha256.slice(0, ETAG_HEX_DIGITS)}"`,
+    lastModified: address?.lastModified ?? file.lastModified,
     contentType: file.contentType,
     cacheControl: options.isImmutable === true ? FOR_GOOD : NEWEST,
-    disposition:
-      file.fileName === null
-        ? undefined
-        : contentDisposition(options.disposition ?? 'inline', file.fileName),
+    disposition: dispositionOf(file, options),
   };
   const method = c.req.method === 'HEAD' ? 'HEAD' : 'GET';
   return planResponse(variant, { method, header: (name) => c.req.header(name) });
+}
+
+function dispositionOf({ fileName }: MediaFile, { disposition = 'inline' }: SendOptions) {
+  return fileName === null ? undefined : contentDisposition(disposition, fileName);
 }
 
 /** The problem document that follows keeps these headers. */

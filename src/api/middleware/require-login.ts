@@ -1,7 +1,9 @@
 import type { Context, MiddlewareHandler } from 'hono';
 import { AppError } from '../../domain/errors.ts';
 import { authenticateApiKey, authenticateSession } from '../../usecases/authenticate.ts';
+import { hashSecret } from '../../usecases/api-key-format.ts';
 import type { UseCaseDeps } from '../../usecases/deps.ts';
+import type { Recall } from '../../usecases/recall.ts';
 import { requireScope, type Viewer } from '../../usecases/viewer.ts';
 import type { AppEnv } from '../app-env.ts';
 import type { SessionCookie } from '../session-cookie.ts';
@@ -22,10 +24,7 @@ const PUBLIC_PATHS = [
  * A key needs the scope `read` for reading and `write` for everything else. A header that is there but wrong is refused, also
  * where a cookie would do.
  */
-export function requireLogin(
-  deps: Pick<UseCaseDeps, 'database' | 'now'>,
-  cookie: SessionCookie,
-): MiddlewareHandler<AppEnv> {
+export function requireLogin(deps: LoginDeps, cookie: SessionCookie): MiddlewareHandler<AppEnv> {
   return async (c, next) => {
     if (PUBLIC_PATHS.some((path) => path.test(c.req.path))) return next();
     const viewer = (await viewerOfKey(deps, c)) ?? (await viewerOfCookie(deps, c, cookie));
@@ -36,15 +35,25 @@ export function requireLogin(
   };
 }
 
+export interface LoginDeps extends Pick<UseCaseDeps, 'database' | 'now'> {
+  /** For who reads; who writes is looked up each time. */
+  readonly recall: Recall;
+}
+
+/** What is written through this process is believed at once. */
+export function forgetOnWrite(recall: Recall): MiddlewareHandler<AppEnv> {
+  return async (c, next) => {
+    await next();
+    if (!isReading(c.req.method)) recall.forget();
+  };
+}
+
 /** Methods that change nothing. */
 export function isReading(method: string): boolean {
   return method === 'GET' || method === 'HEAD' || method === 'OPTIONS';
 }
 
-async function viewerOfKey(
-  deps: Pick<UseCaseDeps, 'database' | 'now'>,
-  c: Context<AppEnv>,
-): Promise<Viewer | undefined> {
+async function viewerOfKey(deps: LoginDeps, c: Context<AppEnv>): Promise<Viewer | undefined> {
   const header = c.req.header('Authorization');
   if (header === undefined) return undefined;
   const [, key] = /^Bearer +(\S+) *$/i.exec(header) ?? [];
@@ -53,17 +62,22 @@ async function viewerOfKey(
       detail: 'Send `Authorization: Bearer` and an API key.',
     });
   }
-  return authenticateApiKey(deps, key);
+  const authenticate = () => authenticateApiKey(deps, key);
+  if (!isReading(c.req.method)) return authenticate();
+  return deps.recall.find(`key ${hashSecret(key)}`, authenticate);
 }
 
 async function viewerOfCookie(
-  deps: Pick<UseCaseDeps, 'database' | 'now'>,
+  deps: LoginDeps,
   c: Context<AppEnv>,
   cookie: SessionCookie,
 ): Promise<Viewer | undefined> {
   const token = cookie.read(c);
   if (token === undefined) return undefined;
-  const found = await authenticateSession(deps, token);
+  const authenticate = () => authenticateSession(deps, token);
+  const found = isReading(c.req.method)
+    ? await deps.recall.find(`session ${hashSecret(token)}`, authenticate)
+    : await authenticate();
   if (found?.extended === true) cookie.write(c, token);
   return found?.viewer;
 }

@@ -1,14 +1,17 @@
 import type { MiddlewareHandler } from 'hono';
 import type { AppEnv } from '../app-env.ts';
 
-/** The page loads what is ours and nothing else, and runs no script that is not a file. */
-const PAGE_POLICY =
-  "default-src 'self'; object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'";
+export interface SecureHeadersOptions {
+  readonly isHttps: boolean;
+  /** `https://host` of what viewers are sent on to, beside ourselves. */
+  readonly mediaOrigins: readonly string[];
+}
 
 /** Headers that keep browsers and caches from doing more with our answers than they should. */
-export function secureHeaders(options: { readonly isHttps: boolean }): MiddlewareHandler<AppEnv> {
+export function secureHeaders(options: SecureHeadersOptions): MiddlewareHandler<AppEnv> {
+  const policy = pagePolicy(options.mediaOrigins);
   return async (c, next) => {
-    c.header('Content-Security-Policy', PAGE_POLICY);
+    c.header('Content-Security-Policy', policy);
     c.header('X-Content-Type-Options', 'nosniff');
     c.header('Referrer-Policy', 'no-referrer');
     c.header('X-Frame-Options', 'DENY');
@@ -20,4 +23,16 @@ export function secureHeaders(options: { readonly isHttps: boolean }): Middlewar
     if (isJson && !c.res.headers.has('Cache-Control'))
       c.res.headers.set('Cache-Control', 'no-store');
   };
+}
+
+/** The page loads what is ours and nothing else, and runs no script that is not a file. */
+function pagePolicy(mediaOrigins: readonly string[]): string {
+  const media = ["'self'", ...mediaOrigins].join(' ');
+  return [
+    "default-src 'self'",
+    ...(mediaOrigins.length === 0
+      ? []
+      : ['img-src', 'media-src', 'connect-src'].map((directive) => `${directive} ${media}`)),
+    "object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'",
+  ].join('; ');
 }

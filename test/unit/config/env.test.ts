@@ -115,6 +115,41 @@ VIDEO_PROCESSING_TIMEOUT=600  # Maximum time in seconds for processing a video
     expect(loadConfig(all).spaces?.prefix).toBe(prefix);
   });
 
+  it('sends viewers to the storage, or to a CDN before it, only where that is asked for', () => {
+    const all = { ...env, ...parseEnvFile(BLOCK) };
+    expect(loadConfig(all).viewerMode).toBe('proxy');
+    const SPACES_CDN_URL = 'https://holiday-videos.nyc3.cdn.digitaloceanspaces.com';
+    const sent = { ...all, VIEWER_MODE: 'redirect', SPACES_CDN_URL };
+    expect(loadConfig(sent)).toMatchObject({
+      viewerMode: 'redirect',
+      spaces: { cdnUrl: undefined },
+    });
+    expect(loadConfig({ ...sent, SPACES_CDN_MODE: 'signed' }).spaces?.cdnUrl).toBe(SPACES_CDN_URL);
+  });
+
+  it.each([
+    [{ USE_SPACES: 'false' }, /^VIEWER_MODE=redirect sends .* media lie on this disk/],
+    [{ SPACES_CDN_MODE: 'public' }, /^SPACES_CDN_MODE=public would be .* private so far/],
+    [{ SPACES_CDN_MODE: 'signed', VIEWER_MODE: 'proxy' }, /set VIEWER_MODE=redirect too\.$/],
+    [{ SPACES_CDN_MODE: 'signed' }, /^SPACES_CDN_URL is not set/],
+    [{ SPACES_CDN_URL: 'https://cdn.test/media' }, /^SPACES_CDN_URL must be .* without a path/],
+    [
+      {
+        SPACES_CDN_MODE: 'signed',
+        SPACES_CDN_URL: 'https://cdn.test',
+        SPACES_ENDPOINT_URL: 'https://10.0.0.1:9000',
+      },
+      /needs a SPACES_ENDPOINT_URL with a host name/,
+    ],
+    [
+      { PUBLIC_URL: 'https://videos.test', SPACES_ENDPOINT_URL: 'http://minio:9000' },
+      /plain http, which browsers refuse/,
+    ],
+  ])('says what is wrong with the way of viewers: %j', (changes, sentence) => {
+    const all = { ...env, ...parseEnvFile(BLOCK), VIEWER_MODE: 'redirect', ...changes };
+    expect(faultsOf(() => loadStackConfig(all))).toEqual([expect.stringMatching(sentence)]);
+  });
+
   it('names everything that is missing or wrong, and no secret', () => {
     expect(faultsOf(() => loadConfig({ ...env, USE_SPACES: 'true' }))).toEqual(
       ['ACCESS_KEY', 'SECRET_KEY', 'BUCKET_NAME', 'ENDPOINT_URL'].map(
