@@ -44,6 +44,7 @@ const LOOK_EVERY_MS = 500;
 const MOST_SECONDS = 3600;
 
 const running = new Set<RunningStack>();
+let started = 0;
 
 /**
  * Who counts the tools' CPU time. Bubblewrap ends without waiting for what it started, so that a parent's account of its children
@@ -62,20 +63,28 @@ export async function stopProducts(): Promise<void> {
   await Promise.all([...running].map((stack) => stack.stop()));
 }
 
-/** Starts an empty one and warms it up by a clip of one second, since a server that runs all the time is warm. */
-export async function startProduct(folder: string): Promise<Product> {
-  const product = await startEmpty();
+/**
+ * Starts an empty one and warms it up by a clip of one second, since a server that runs all the time is warm.
+ * @param settings beside those that all designs share
+ */
+export async function startProduct(
+  folder: string,
+  settings: NodeJS.ProcessEnv = {},
+): Promise<Product> {
+  const product = await startEmpty(settings);
   const warmUp = path.join(folder, 'warm-up.mp4');
   await runFfmpeg(['-f', 'lavfi', '-i', 'testsrc2=s=320x240:d=1', '-c:v', 'mpeg4', warmUp]);
   await product.follow((await product.upload(warmUp)).id);
   return product;
 }
 
-async function startEmpty(): Promise<Product> {
-  const settings = { VIDEO_PRESET: ENCODER.preset, VIDEO_CRF: String(ENCODER.crf) };
-  const group = openCpuGroup(`steadyreel-bench-${process.pid}`);
+async function startEmpty(settings: NodeJS.ProcessEnv): Promise<Product> {
+  const encoder = { VIDEO_PRESET: ENCODER.preset, VIDEO_CRF: String(ENCODER.crf) };
+  started += 1;
+  const group = openCpuGroup(`steadyreel-bench-${process.pid}-${started}`);
+  const sandbox = group === undefined ? { SANDBOX: 'off' } : {};
   const stack = await startStack(
-    { ...settings, LOG_LEVEL: 'info', ...(group === undefined && { SANDBOX: 'off' }) },
+    { ...encoder, LOG_LEVEL: 'info', ...sandbox, ...settings },
     { ownServers: true },
   );
   running.add(stack);

@@ -1,0 +1,66 @@
+import { mkdirSync, rmSync } from 'node:fs';
+import { availableParallelism, cpus } from 'node:os';
+import path from 'node:path';
+import { PROJECT_ROOT } from '../src/config/env.ts';
+import { startS3Server } from '../test/support/s3-server.ts';
+import { prepareClips } from './encode/clips.ts';
+import { UsageError } from './encode/options.ts';
+import { startProduct, stopProducts } from './encode/product.ts';
+import { hasMissed, renderTable, type Row } from './encode/report.ts';
+import { readStorageOptions, type StorageOptions } from './storage/options.ts';
+import { judgeProxy, judgeSource, judgeUpload, judgeWall } from './storage/parts.ts';
+
+/**
+ * `npm run bench:storage`: what object storage costs against a disk, and viewers through us against viewers of the store; see
+ * docs/benchmarks.md. Ends with 1 where a bound is missed.
+ */
+
+const BENCH = path.join(PROJECT_ROOT, '.cache/bench');
+const CLIP_SECONDS = 30;
+
+for (const signal of ['SIGINT', 'SIGTERM'] as const)
+  process.once(signal, () => void stopProducts().finally(() => process.exit(130)));
+try {
+  const rows = await main(readStorageOptions(process.argv.slice(2)));
+  process.stdout.write(`\n${renderTable(rows)}\n`);
+  if (hasMissed(rows)) process.exitCode = 1;
+} catch (error) {
+  if (!(error instanceof UsageError)) throw error;
+  process.stderr.write(`${error.message}\n`);
+  process.exitCode = 2;
+}
+
+async function main({ parts, rounds, seconds }: StorageOptions): Promise<readonly Row[]> {
+  process.stdout.write(`${cpus()[0]?.model ?? 'unknown CPU'}, ${availableParallelism()} cores\n`);
+  const folder = path.join(BENCH, `storage-${process.pid}`);
+  mkdirSync(folder, { recursive: true });
+  const accessLog = path.join(folder, 'access.log');
+  const s3 = await startS3Server(accessLog);
+  const rows: Row[] = [];
+  const add = (row: Row): void => {
+    rows.push(row);
+    process.stdout.write(`${row.measure}: ${row.value}  ${row.note ?? ''}\n`);
+  };
+  try {
+    await using spaces = await startProduct(folder, {
+      USE_SPACES: 'true',
+      SPACES_ENDPOINT_URL: s3.settings.endpoint,
+      SPACES_ACCESS_KEY: s3.settings.accessKey,
+      SPACES_SECRET_KEY: s3.settings.secretKey,
+      SPACES_BUCKET_NAME: s3.settings.bucket,
+    });
+    if (parts.has('upload')) for (const gib of [1, 2]) add(await judgeUpload(spaces, gib));
+    if (parts.has('proxy'))
+      for (const row of await judgeProxy(spaces, s3, { rounds, seconds })) add(row);
+    if (parts.has('source')) add(await judgeSource(spaces, folder, accessLog));
+    if (parts.has('wall')) {
+      const clip = await (await prepareClips(BENCH, CLIP_SECONDS)).short();
+      await using local = await startProduct(folder);
+      add(await judgeWall({ local, spaces }, clip.file, rounds));
+    }
+    return rows;
+  } finally {
+    await s3.close();
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
