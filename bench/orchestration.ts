@@ -22,6 +22,7 @@ try {
   print(`\n${renderTable(rows)}`);
   if (hasMissed(rows)) process.exitCode = 1;
 } catch (error) {
+  await stopAll();
   if (!(error instanceof UsageError)) throw error;
   process.stderr.write(`${error.message}\n`);
   process.exitCode = 2;

@@ -20,9 +20,11 @@ export interface BenchStack extends AsyncDisposable {
 }
 
 const running = new Set<RunningStack>();
+const workers = new Set<ChildProcess>();
 
 /** Ends what runs, when the benchmark is stopped in the middle. */
 export async function stopAll(): Promise<void> {
+  for (const worker of workers) worker.kill('SIGKILL');
   await Promise.all([...running].map((stack) => stack.stop()));
 }
 
@@ -97,6 +99,7 @@ export async function startNoOpWorker(
       stdio: ['ignore', 'pipe', 'inherit'],
     },
   );
+  workers.add(child);
   await said(child, 'ready');
   return {
     client,
@@ -105,16 +108,21 @@ export async function startNoOpWorker(
       const ended = once(child, 'exit');
       child.kill('SIGTERM');
       await ended;
+      workers.delete(child);
       await client.connection.close();
     },
   };
 }
 
-/** The server's parts learn of a namespace one after the other. */
+/** The server's parts learn of a namespace one after the other; the last one answers the second call. */
 async function untilReady(client: Client): Promise<void> {
+  const { namespace } = client.options;
   for (let tries = 60; ; tries -= 1) {
     try {
-      return await ensureServerSide(client, 3600);
+      await ensureServerSide(client, 3600);
+      const taskQueue = { name: 'any' };
+      await client.workflowService.describeTaskQueue({ namespace, taskQueue, taskQueueType: 1 });
+      return;
     } catch (error) {
       if (tries === 0) throw error;
       await new Promise((resolve) => setTimeout(resolve, 500));
@@ -122,18 +130,15 @@ async function untilReady(client: Client): Promise<void> {
   }
 }
 
-async function said(child: ChildProcess, words: string): Promise<void> {
-  const failed = once(child, 'exit').then(([code]) => {
-    throw new Error(`the worker ended with ${String(code)}`);
-  });
-  const ready = (async () => {
+function said(child: ChildProcess, words: string): Promise<void> {
+  return new Promise((resolve, reject) => {
     let text = '';
-    for await (const chunk of child.stdout ?? []) {
-      text += String(chunk);
-      if (text.includes(words)) return;
-    }
-  })();
-  await Promise.race([ready, failed]);
-  failed.catch(() => undefined);
-  child.stdout?.resume();
+    child.once('exit', (code) =>
+      reject(new Error(`the worker ended with ${String(code)}:\n${text}`)),
+    );
+    child.stdout?.on('data', (chunk: Buffer) => {
+      text = `${text}${chunk.toString()}`.slice(-5000);
+      if (text.includes(words)) resolve();
+    });
+  });
 }

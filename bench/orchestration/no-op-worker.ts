@@ -11,17 +11,18 @@ import { createNoOpActivities } from '../../test/support/no-op-activities.ts';
  */
 const [chunks = 2, chunkMs = 0, cap = 2] = process.argv.slice(2).map(Number);
 
-Runtime.install({ logger: new DefaultLogger('WARN'), shutdownSignals: ['SIGTERM'] });
+Runtime.install({ logger: new DefaultLogger('ERROR'), shutdownSignals: ['SIGTERM'] });
 const parts = await composeWorker(loadConfig());
 const connection = await NativeConnection.connect({ address: parts.config.temporalAddress });
 try {
+  const activities = createNoOpActivities({ chunks, chunkMs });
   const bundlePath = await prepareWorkflowBundle(parts.cacheDir);
   const workers = await Promise.all(
     (['orchestration', 'intake', 'processing'] as const).map((queue) =>
       createWorker(queue, {
         connection,
         namespace: parts.config.temporalNamespace,
-        activities: createNoOpActivities({ chunks, chunkMs }),
+        activities,
         bundlePath,
         maxVideoProcessingTasks: cap,
         drainSeconds: 0,

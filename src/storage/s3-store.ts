@@ -184,7 +184,7 @@ export function createS3Store(options: S3StoreOptions): S3Store {
       assertKeyPrefix(keyPrefix);
       const path = `${prefix}${keyPrefix}`;
       try {
-        yield* listS3Objects(bucket, path, after === undefined ? undefined : bucket.pathOf(after));
+        yield* listS3Objects(bucket, path, after === undefined ? undefined : `${prefix}${after}`);
       } catch (error) {
         throw await bucket.toFault(error, { prefix: keyPrefix });
       }

@@ -27,13 +27,25 @@ let pipeline: Pipeline;
 let clips: string;
 let short: string;
 /** What happens between a look and the act that follows it, once. */
-let meanwhile: { latestRun?: () => Promise<void>; listed?: () => Promise<void> };
+let meanwhile: {
+  latestRun?: () => Promise<void>;
+  listed?: () => Promise<void>;
+  /** Before each question to the database. */
+  asked?: () => Promise<void>;
+};
 
 beforeAll(async () => {
   clips = await mkdtemp(path.join(tmpdir(), 'steadyreel-clips-'));
   short = await makeClip(path.join(clips, 'short.mp4'), { seconds: 1 });
   pipeline = await startPipeline({
-    replace: ({ runDescriptions, store }) => ({
+    replace: ({ database, runDescriptions, store }) => ({
+      database: {
+        ...database,
+        async run(work) {
+          await meanwhile.asked?.();
+          return database.run(work);
+        },
+      },
       runDescriptions: {
         ...runDescriptions,
         async latestRun(workflowId) {
@@ -97,8 +109,8 @@ async function runsOf(id: VideoId): Promise<unknown[]> {
   return rows.map(({ state }) => state);
 }
 
-/** Ends at once, in one way or another, without any code of ours. */
-async function endedWorkflow(end: 'terminate' | 'cancel' | 'nothing'): Promise<string> {
+/** A workflow that nobody works on, open or ended from outside. */
+async function foreignWorkflow(end: 'terminate' | 'nothing'): Promise<string> {
   const workflowId = `foreign-${Math.random()}`;
   const handle = await pipeline.client.workflow.start('Foreign', {
     taskQueue: `nobody-${workflowId}`,
@@ -124,28 +136,32 @@ describe('rule 22: runs', () => {
   }, 60_000);
 
   it('an open one is left alone; one that its workers cannot go on with is reported', async () => {
-    const [id, other] = [await addWaiting(), await addWaiting()];
-    const workflowId = await endedWorkflow('nothing');
-    await addRun(id, workflowId);
-    const stuck = await pipeline.client.workflow.start('NoSuchType', {
-      taskQueue: TASK_QUEUES.orchestration,
-      workflowId: `process-video-${other}`,
-    });
-    await pipeline.until('the server reports the problem', async () => {
-      return (await pipeline.deps.runDescriptions.latestRun(stuck.workflowId))?.isWedged === true;
-    });
+    const [id, stuck, unclaimed] = [await addWaiting(), await addWaiting(), await addWaiting()];
+    await addRun(id, await foreignWorkflow('nothing'));
+    await addRun(stuck, `stuck-${stuck}`);
+    for (const workflowId of [`stuck-${stuck}`, `process-video-${unclaimed}`]) {
+      await pipeline.client.workflow.start('NoSuchType', {
+        taskQueue: TASK_QUEUES.orchestration,
+        workflowId,
+      });
+      await pipeline.until('the server reports the problem', async () => {
+        return (await pipeline.deps.runDescriptions.latestRun(workflowId))?.isWedged === true;
+      });
+    }
     const { counts, findings } = await reconcile();
-    expect(counts).toEqual({ ...NONE, runsSeen: 1, objectsSeen: 2 });
+    expect(counts).toEqual({ ...NONE, runsSeen: 2, objectsSeen: 3 });
     expect(findings).toMatchObject([
-      { code: 'run-wedged', videoId: other, subject: stuck.workflowId },
+      { code: 'run-wedged', videoId: stuck, subject: `stuck-${stuck}` },
+      { code: 'run-wedged', videoId: unclaimed, subject: `process-video-${unclaimed}` },
     ]);
     expect(await runsOf(id)).toEqual(['active']);
-    expect(await pipeline.video(other)).toMatchObject({ status: 'pending' });
+    expect(await runsOf(stuck)).toEqual(['active']);
+    expect(await pipeline.video(unclaimed)).toMatchObject({ status: 'pending' });
   }, 60_000);
 
   it('a terminated one fails its video as run-lost and keeps its pieces', async () => {
     const id = await addWaiting();
-    const workflowId = await endedWorkflow('terminate');
+    const workflowId = await foreignWorkflow('terminate');
     await addRun(id, workflowId);
     await put(`videos/work/${id}/piece.mp4`);
     await sql(
@@ -207,7 +223,7 @@ describe('rule 22: runs', () => {
 describe('rule 23: objects', () => {
   it('without an owner go once they are old, never an original, and none of a run at work', async () => {
     const id = await addWaiting();
-    await addRun(id, await endedWorkflow('nothing'));
+    await addRun(id, await foreignWorkflow('nothing'));
     const leftovers = ['videos/work/77/left.mp4', 'videos/streams/77/v1/240p.mp4'];
     const kept = [`videos/work/${id}/coming.mp4`, 'videos/original/stray.mp4'];
     for (const key of [...leftovers, ...kept]) await put(key);
@@ -225,13 +241,15 @@ describe('rule 23: objects', () => {
     const id = await addWaiting();
     const key = `videos/streams/${id}/v1/240p.mp4`;
     await put(key);
-    const { database } = pipeline.deps;
-    void database;
-    meanwhile.listed = async () => {
-      await sql(
+    const enter = () =>
+      sql(
         `insert into own_posters (video_id, object_key, size_bytes, sha256) values ($1, $2, $3, 's') on conflict do nothing`,
         [id, key, key.length],
       );
+    meanwhile.listed = async () => {
+      let questions = 0;
+      // The first one, what rows name, misses it.
+      meanwhile.asked = async () => void ((questions += 1) === 2 && (await enter()));
     };
     expect(await reconcile()).toMatchObject({ counts: { objectsDeleted: 0 }, findings: [] });
     expect(await pipeline.keys('streams/')).toEqual([key]);
