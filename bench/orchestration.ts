@@ -45,12 +45,18 @@ async function main({ parts, rounds }: BenchOptions): Promise<readonly Row[]> {
     for (const [part, measure] of Object.entries(measures)) {
       if (!parts.has(part as Part)) continue;
       print(`${part} …`);
-      rows.push(...(await measure(bench)));
+      rows.push(...(await measure(bench).catch((error: unknown) => [failed(part, error)])));
     }
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
   return rows;
+}
+
+/** The others are measured all the same. */
+function failed(part: string, error: unknown): Row {
+  process.stderr.write(`${error instanceof Error ? error.stack : String(error)}\n`);
+  return { measure: part, value: 'could not be measured', verdict: 'missed' };
 }
 
 function print(text: string): void {
