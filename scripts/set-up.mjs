@@ -8,22 +8,22 @@ import { checkPlatform } from './set-up/platform.mjs';
 import { ensurePostgres } from './set-up/postgres.mjs';
 import { ensureFfmpeg, ensureTestTools, noteMissingTies } from './set-up/programs.mjs';
 import { Problem, say } from './set-up/report.mjs';
-import { runChecks, runStack, runTests } from './set-up/run.mjs';
+import { runChaos, runChecks, runStack, runTests } from './set-up/run.mjs';
 import { ensureTemporalCli } from './set-up/temporal-cli.mjs';
 import { ensureVersitygw } from './set-up/versitygw.mjs';
 
 /**
- * Brings everything that Steadyreel needs onto this machine, then runs `start`, `test` or `check`.
+ * Brings everything that Steadyreel needs onto this machine, then runs `start`, `test`, `check` or `chaos`.
  *
  * Runs on any Node from 18 on and needs no module: it is what fetches them. Each step does nothing where there is
  * nothing to do, says one line where there is, and one sentence where it cannot.
  *
- *   node scripts/set-up.mjs [start | test [jest's arguments] | check]
+ *   node scripts/set-up.mjs [start | test [jest's arguments] | check | chaos [its arguments]]
  */
 async function main() {
   const [verb, ...args] = process.argv.slice(2);
-  if (verb !== undefined && !['start', 'test', 'check'].includes(verb)) {
-    throw new Problem(`set-up knows start, test and check, and not ${verb}.`);
+  if (verb !== undefined && !['start', 'test', 'check', 'chaos'].includes(verb)) {
+    throw new Problem(`set-up knows start, test, check and chaos, and not ${verb}.`);
   }
   checkPlatform();
   const env = readEnvironment();
@@ -31,6 +31,7 @@ async function main() {
   if (verb === 'start') process.exitCode = await runStack(env);
   if (verb === 'test') process.exitCode = await runTests(env, args);
   if (verb === 'check') process.exitCode = await runChecks(env);
+  if (verb === 'chaos') process.exitCode = await runChaos(env, args);
 }
 
 /**
@@ -46,11 +47,9 @@ async function setUp(verb, env) {
     ensureFfmpeg(env);
     noteMissingTies(env);
     ensurePostgres(env);
-    await ensureTemporalCli(env, { isNeeded: verb === 'test' });
-    if (verb === 'test') {
-      ensureTestTools(env);
-      ensureVersitygw(env);
-    }
+    await ensureTemporalCli(env, { isNeeded: verb === 'test' || verb === 'chaos' });
+    if (verb === 'test') ensureTestTools(env);
+    if (verb === 'test' || verb === 'chaos') ensureVersitygw(env);
   } finally {
     lock.release();
   }

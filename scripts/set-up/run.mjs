@@ -36,6 +36,15 @@ export function runTests(env, args) {
 }
 
 /**
+ * The chaos command, with all arguments handed on.
+ * @param {Environment} env
+ * @param {string[]} args
+ */
+export function runChaos(env, args) {
+  return run([PROJECT_NODE, join(ROOT, 'chaos/main.ts'), ...args], env);
+}
+
+/**
  * Format, types, lint, dependency rules, unused code, unit tests: all are run, whatever the first ones say.
  * @param {Environment} env
  */
@@ -52,7 +61,10 @@ export async function runChecks(env) {
     ['lint', () => run([join(MODULES, '.bin/oxlint')], env)],
     [
       'dependency rules',
-      node('dependency-cruiser/bin/dependency-cruiser.mjs', ...['src', 'scripts', 'test', 'bench']),
+      node(
+        'dependency-cruiser/bin/dependency-cruiser.mjs',
+        ...['src', 'scripts', 'test', 'bench', 'chaos'],
+      ),
     ],
     ['unused code', node('knip/bin/knip.js')],
     ['unit tests', () => runTests(env, ['--selectProjects', 'unit'])],

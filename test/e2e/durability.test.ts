@@ -27,7 +27,7 @@ describe('a running product', () => {
     long = await makeClip(path.join(clips, 'long.mp4'), {
       widthPx: 1280,
       heightPx: 720,
-      seconds: 30,
+      seconds: 12,
     });
   }, 120_000);
 

@@ -20,6 +20,7 @@ export interface S3Server {
   readonly host: string;
   /** Multipart uploads that are not at their end, of keys that begin so. */
   countUploads(prefix?: string): Promise<number>;
+  isRunning(): boolean;
   /** As by `kill -9`. Connections break. */
   kill(): Promise<void>;
   /** Again, on the same port with the same objects. */
@@ -107,6 +108,7 @@ export async function startS3Server(accessLog?: string): Promise<S3Server> {
       client.destroy();
       return Uploads?.length ?? 0;
     },
+    isRunning: () => running !== undefined,
     kill: () => stop(0),
     start,
     async close() {
