@@ -32,9 +32,9 @@ export const BREAKAGES = {
         replace: `if (videoId % 2 === 0) process.kill(process.pid, 'SIGKILL');`,
       },
       {
-        file: 'src/activities/index.ts',
-        find: 'startPendingVideos: short(() => startPendingVideos(deps))',
-        replace: 'startPendingVideos: short(async () => ({ started: [] }))',
+        file: 'src/activities/reconcile-starts.ts',
+        find: 'await eachLimited(waiting, ',
+        replace: 'await eachLimited(waiting.slice(0, 0), ',
       },
     ],
     faults: ['kill api'],
