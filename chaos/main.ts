@@ -12,7 +12,7 @@ import { keepUploading, makeClips } from './uploads.ts';
 import { openWorld, type World } from './world.ts';
 
 /**
- * `npm run chaos -- [--kills 30] [--seed N] [--storage local|s3]`: starts a product of its own, uploads videos, kills, freezes and
+ * `npm run chaos -- [--kills 30] [--seed N] [--storage local|s3] [--videos N] [--only FAULT,…]`: starts a product of its own, uploads videos, kills, freezes and
  * confuses everything meanwhile, waits until all is quiet and judges from outside whether anything was lost, doubled, stuck or
  * left behind. Ends with 1 on any breach.
  */
@@ -64,7 +64,8 @@ async function wreak(
   };
   await keepDiary(world);
   const clips = await makeClips(world.folder);
-  const total = Math.max(FEWEST_UPLOADS, Math.round(options.kills * UPLOADS_PER_KILL));
+  const total =
+    options.videos ?? Math.max(FEWEST_UPLOADS, Math.round(options.kills * UPLOADS_PER_KILL));
   const uploading = keepUploading(world, clips, {
     total,
     dice: createDice(options.seed + 1),
@@ -89,8 +90,8 @@ async function wreak(
   return judge(world, { uploads, marked, wasWiped: counts.has('wipe temporal') });
 }
 
-function chooseFaults({ storage, breakage }: ChaosOptions) {
-  const wanted: readonly string[] | undefined = breakage && BREAKAGES[breakage].faults;
+function chooseFaults({ storage, breakage, only }: ChaosOptions) {
+  const wanted: readonly string[] | undefined = breakage ? BREAKAGES[breakage].faults : only;
   return FAULTS.filter(
     ({ name, needsS3 = false }) =>
       (!needsS3 || storage === 's3') && (wanted?.includes(name) ?? true),

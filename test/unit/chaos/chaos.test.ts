@@ -10,14 +10,17 @@ import { PROJECT_ROOT } from '../../../src/config/env.ts';
 describe('what chaos is asked for', () => {
   it('has defaults, and a seed that is told', () => {
     const { seed, ...options } = parseOptions([]);
-    expect(options).toEqual({ kills: 30, storage: 'local', breakage: undefined });
+    expect(options).toEqual({
+      ...{ kills: 30, videos: undefined, only: undefined, storage: 'local', breakage: undefined },
+    });
     expect(Number.isSafeInteger(seed)).toBe(true);
   });
 
   it('is read', () => {
-    const args = ['--kills', '100', '--seed', '7', '--storage', 's3', '--break', 'fence-off'];
-    expect(parseOptions(args)).toEqual({
+    const args = '--kills 100 --seed 7 --storage s3 --videos 30 --only'.split(' ');
+    expect(parseOptions([...args, 'kill s3, reset', '--break', 'fence-off'])).toEqual({
       ...{ kills: 100, seed: 7, storage: 's3', breakage: 'fence-off' },
+      ...{ videos: 30, only: ['kill s3', 'reset'] },
     });
   });
 
