@@ -1,4 +1,4 @@
-import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { Client } from 'pg';
@@ -81,6 +81,8 @@ export async function openWorld(options: ChaosOptions): Promise<World> {
     async [Symbol.asyncDispose]() {
       await temporal.connection.close();
       await stack.stop();
+      // What a broken product has left behind.
+      for (const pid of await findProcesses(stack.dataDir)) kill(pid, 'SIGKILL');
       await s3?.close();
       rmSync(folder, { recursive: true, force: true });
     },
@@ -123,14 +125,13 @@ function settingsOf(
   };
 }
 
-/** An ffmpeg with a child of its own, as wrappers of some distributions have. */
+/** An ffmpeg with a child of its own, as wrappers have, that stays when nobody ends it. Its command line is the tool's. */
 function forkingTool(folder: string): string {
-  const file = path.join(folder, 'ffmpeg');
-  writeFileSync(file, '#!/bin/sh\nffmpeg "$@" &\nwait $!\n');
-  writeFileSync(path.join(folder, 'ffprobe'), '#!/bin/sh\nexec ffprobe "$@"\n');
-  chmodSync(file, 0o755);
-  chmodSync(path.join(folder, 'ffprobe'), 0o755);
-  return file;
+  const helper = '(exec -a "helper of $*" sleep 120) < /dev/null > /dev/null 2>&1 &';
+  const scripts = { ffmpeg: `${helper}\nexec ffmpeg "$@"\n`, ffprobe: 'exec ffprobe "$@"\n' };
+  for (const [name, lines] of Object.entries(scripts))
+    writeFileSync(path.join(folder, name), `#!/bin/bash\n${lines}`, { mode: 0o755 });
+  return path.join(folder, 'ffmpeg');
 }
 
 function requireAddresses(stack: RunningStack) {
