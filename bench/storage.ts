@@ -18,8 +18,12 @@ import { judgeProxy, judgeSource, judgeUpload, judgeWall } from './storage/parts
 const BENCH = path.join(PROJECT_ROOT, '.cache/bench');
 const CLIP_SECONDS = 30;
 
+const folder = path.join(BENCH, `storage-${process.pid}`);
+const accessLog = path.join(folder, 'access.log');
+mkdirSync(folder, { recursive: true });
+const s3 = await startS3Server(accessLog);
 for (const signal of ['SIGINT', 'SIGTERM'] as const)
-  process.once(signal, () => void stopProducts().finally(() => process.exit(130)));
+  process.once(signal, () => void stopAll().finally(() => process.exit(130)));
 try {
   const rows = await main(readStorageOptions(process.argv.slice(2)));
   process.stdout.write(`\n${renderTable(rows)}\n`);
@@ -28,39 +32,38 @@ try {
   if (!(error instanceof UsageError)) throw error;
   process.stderr.write(`${error.message}\n`);
   process.exitCode = 2;
+} finally {
+  await stopAll();
+}
+
+async function stopAll(): Promise<void> {
+  await stopProducts();
+  await s3.close();
+  rmSync(folder, { recursive: true, force: true });
 }
 
 async function main({ parts, rounds, seconds }: StorageOptions): Promise<readonly Row[]> {
   process.stdout.write(`${cpus()[0]?.model ?? 'unknown CPU'}, ${availableParallelism()} cores\n`);
-  const folder = path.join(BENCH, `storage-${process.pid}`);
-  mkdirSync(folder, { recursive: true });
-  const accessLog = path.join(folder, 'access.log');
-  const s3 = await startS3Server(accessLog);
   const rows: Row[] = [];
   const add = (row: Row): void => {
     rows.push(row);
     process.stdout.write(`${row.measure}: ${row.value}  ${row.note ?? ''}\n`);
   };
-  try {
-    await using spaces = await startProduct(folder, {
-      USE_SPACES: 'true',
-      SPACES_ENDPOINT_URL: s3.settings.endpoint,
-      SPACES_ACCESS_KEY: s3.settings.accessKey,
-      SPACES_SECRET_KEY: s3.settings.secretKey,
-      SPACES_BUCKET_NAME: s3.settings.bucket,
-    });
-    if (parts.has('upload')) for (const gib of [1, 2]) add(await judgeUpload(spaces, gib));
-    if (parts.has('proxy'))
-      for (const row of await judgeProxy(spaces, s3, { rounds, seconds })) add(row);
-    if (parts.has('source')) add(await judgeSource(spaces, folder, accessLog));
-    if (parts.has('wall')) {
-      const clip = await (await prepareClips(BENCH, CLIP_SECONDS)).short();
-      await using local = await startProduct(folder);
-      add(await judgeWall({ local, spaces }, clip.file, rounds));
-    }
-    return rows;
-  } finally {
-    await s3.close();
-    rmSync(folder, { recursive: true, force: true });
+  await using spaces = await startProduct(folder, {
+    USE_SPACES: 'true',
+    SPACES_ENDPOINT_URL: s3.settings.endpoint,
+    SPACES_ACCESS_KEY: s3.settings.accessKey,
+    SPACES_SECRET_KEY: s3.settings.secretKey,
+    SPACES_BUCKET_NAME: s3.settings.bucket,
+  });
+  if (parts.has('upload')) for (const gib of [1, 2]) add(await judgeUpload(spaces, gib));
+  if (parts.has('proxy'))
+    for (const row of await judgeProxy(spaces, s3, { rounds, seconds })) add(row);
+  if (parts.has('source')) add(await judgeSource(spaces, folder, accessLog));
+  if (parts.has('wall')) {
+    const clip = await (await prepareClips(BENCH, CLIP_SECONDS)).short();
+    await using local = await startProduct(folder);
+    add(await judgeWall({ local, spaces }, clip.file, rounds));
   }
+  return rows;
 }

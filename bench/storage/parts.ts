@@ -10,12 +10,12 @@ import { judge, median, type Row } from '../encode/report.ts';
 import { countDescriptors, readPeakMemory, resetPeakMemory } from './process-files.ts';
 import { measureReading, type Reading } from './readers.ts';
 
-const GIB = 1024 ** 3;
 const MIB = 1024 ** 2;
 const VIEWERS = 32;
+const READ_MIB = 256;
 
 /** Noise that was uploaded: whatever becomes of its run, its owner can watch the original. */
-export interface LongFile {
+interface LongFile {
   readonly id: number;
   readonly sizeBytes: number;
 }
@@ -25,7 +25,7 @@ export async function judgeUpload(product: Product, gib: number): Promise<Row> {
   const pid = product.pidOf('api');
   resetPeakMemory(pid);
   const startedAt = performance.now();
-  await uploadNoise(product, gib);
+  await uploadNoise(product, gib * 1024);
   const seconds = (performance.now() - startedAt) / 1000;
   return judge(`${gib} GiB upload, peak of the API, MiB`, readPeakMemory(pid), {
     better: 'smaller',
@@ -36,9 +36,9 @@ export async function judgeUpload(product: Product, gib: number): Promise<Row> {
 }
 
 /** Waits for the end of its run, so that nothing else goes on afterwards. */
-export async function uploadNoise(product: Product, gib: number): Promise<LongFile> {
+export async function uploadNoise(product: Product, mib: number): Promise<LongFile> {
   const { stack } = product;
-  const sizeBytes = gib * GIB;
+  const sizeBytes = mib * MIB;
   const port = Number(new URL(stack.url).port);
   const { status, body } = await sendLongUpload({ port, key: stack.apiKey, sizeBytes });
   if (status !== 201) throw new Error(`the upload was answered ${status}`);
@@ -53,7 +53,7 @@ export async function judgeProxy(
   s3: S3Server,
   options: { readonly rounds: number; readonly seconds: number },
 ): Promise<readonly Row[]> {
-  const { id, sizeBytes } = await uploadNoise(product, 1);
+  const { id, sizeBytes } = await uploadNoise(product, READ_MIB);
   const key = await findOriginal(s3, sizeBytes);
   const shared = { sizeBytes, viewers: VIEWERS, seconds: options.seconds };
   const through: Omit<Reading, 'rangeBytes'> = {

@@ -43,6 +43,9 @@ export function createS3Getter(settings: S3Settings): S3Getter {
     timeout: IDLE_MS,
   });
   const request = isPlain ? requestHttp : requestHttps;
+  const sign = rememberSecond((target, time) =>
+    signedHeaders(settings, { host: address.host, target, time }),
+  );
   /** Of the server's clock against ours, once it has complained. */
   let offsetMs = 0;
 
@@ -56,11 +59,7 @@ export function createS3Getter(settings: S3Settings): S3Getter {
         port,
         path: target,
         headers: {
-          ...signedHeaders(settings, {
-            host: address.host,
-            target,
-            at: new Date(Date.now() + offsetMs),
-          }),
+          ...sign(target, signingTime(new Date(Date.now() + offsetMs))),
           ...(range === undefined ? {} : { range }),
           ...(ifMatch === undefined ? {} : { 'if-match': ifMatch }),
         },
@@ -99,11 +98,23 @@ export function createS3Getter(settings: S3Settings): S3Getter {
   };
 }
 
+/** A signature holds for all ranges of an object within one second, and many viewers of one object ask within it. */
+function rememberSecond<T>(make: (target: string, time: string) => T): typeof make {
+  const made = new Map<string, T>();
+  let second = '';
+  return (target, time) => {
+    if (time !== second) made.clear();
+    second = time;
+    const value = made.get(target) ?? make(target, time);
+    made.set(target, value);
+    return value;
+  };
+}
+
 function signedHeaders(
   settings: S3Settings,
-  { host, target, at }: { host: string; target: string; at: Date },
+  { host, target, time }: { host: string; target: string; time: string },
 ): Record<string, string> {
-  const time = signingTime(at);
   const headers = { host, 'x-amz-content-sha256': NO_BODY_SHA256, 'x-amz-date': time };
   const names = Object.keys(headers).join(';');
   const lines = Object.entries(headers).map(([name, value]) => `${name}:${value}`);
