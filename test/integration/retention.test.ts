@@ -277,17 +277,22 @@ describe('what is not kept', () => {
   it('goes by days, shows beforehand what goes, and lets a run keep what it reads', async () => {
     settings = KEEP_ALL;
     const [fresh, old, busy, ancient] = await Promise.all([
-      complete(phone, DESIGN),
-      complete(phone, DESIGN),
+      pipeline.addVideo(phone),
       complete(phone, DESIGN),
       pipeline.addVideo(phone),
+      pipeline.addVideo(phone),
     ]);
+    await pipeline.db.sql(
+      `update videos set status = 'completed', version = 1, completed_at = now() where id in ($1, $2)`,
+      [fresh, busy],
+    );
     await pipeline.db.sql(
       `update videos set completed_at = completed_at - interval '31 days' where id in ($1, $2)`,
       [old, busy],
     );
     await pipeline.db.sql(
-      `update video_runs set state = 'active', started_at = now() where video_id = $1`,
+      `insert into video_runs (video_id, workflow_id, run_id, kind, version, settings, source)
+       values ($1, 'reads-it', 'x', 'reprocess', 2, '{}', '{}')`,
       [busy],
     );
     await pipeline.db.sql(
