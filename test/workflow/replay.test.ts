@@ -33,11 +33,13 @@ describe('replay of recorded runs', () => {
         'failed-source',
         'failed-timeout',
         'one-thread',
+        'original-replaced',
         'pictures',
         'reconcile-continued',
         'reconciled',
         'reprocessed',
         'reset',
+        'retention',
       ]),
     );
   });
