@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
-import { mkdir, readdir, stat, unlink } from 'node:fs/promises';
+import { readdir, stat, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
+import { makeFolder } from './durable-files.ts';
 import { errnoOf } from './storage-faults.ts';
 import { judgeProcess, processTag } from '../host/process-tag.ts';
 
@@ -26,7 +27,7 @@ export function createIncomingFolder(path: string): IncomingFolder {
     newPath: () => join(path, `${tag}-${randomBytes(8).toString('hex')}.part`),
 
     async sweep() {
-      await mkdir(path, { recursive: true });
+      await makeFolder(path);
       let removed = 0;
       for (const name of await readdir(path)) {
         const owner = NAME.exec(name)?.[1];

@@ -1,7 +1,7 @@
-import { mkdir, open, readdir, readFile, rename, unlink } from 'node:fs/promises';
+import { open, readdir, readFile, rename, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { JsonValue } from '../domain/errors.ts';
-import { syncFolder, writeFully } from './durable-files.ts';
+import { makeFolder, syncFolder, writeFully } from './durable-files.ts';
 import { createIncomingFolder, ignoreMissing } from './incoming-folder.ts';
 import { withStorageFaults } from './storage-faults.ts';
 
@@ -42,7 +42,7 @@ export function createManifestFolder(path: string): ManifestFolder {
   return {
     write: (name, content) =>
       faults(async () => {
-        await mkdir(path, { recursive: true });
+        await makeFolder(path);
         const draft = drafts.newPath();
         try {
           const file = await open(draft, 'wx', 0o640);
@@ -73,7 +73,7 @@ export function createManifestFolder(path: string): ManifestFolder {
       faults(() => rename(fileOf(name), `${fileOf(name)}.broken`).catch(ignoreMissing)),
     abandon: (name) =>
       faults(async () => {
-        await mkdir(abandoned, { recursive: true });
+        await makeFolder(abandoned);
         await rename(fileOf(name), join(abandoned, `${name}${SUFFIX}`)).catch(ignoreMissing);
       }),
     listAbandoned: () => faults(() => listNames(abandoned)),
