@@ -15,7 +15,7 @@ import type { RunIdentity } from '../domain/ids.ts';
 import type { ProcessVideoInput } from '../domain/process-video-input.ts';
 import type { RunSettings } from '../domain/run-settings.ts';
 import type { RunKind } from '../domain/video.ts';
-import type { Claim } from './contracts.ts';
+import type { Claim, ClaimRequest } from './contracts.ts';
 import type { ActivityDeps, ServerSettings } from './deps.ts';
 import { currentRun } from './fence.ts';
 
@@ -26,7 +26,7 @@ import { currentRun } from './fence.ts';
  * revive a cancelled one.
  * @throws `video-not-found`, `video-busy` (with the workflow id of the active run)
  */
-export async function claimVideo(deps: ActivityDeps, input: ProcessVideoInput): Promise<Claim> {
+export async function claimVideo(deps: ActivityDeps, input: ClaimRequest): Promise<Claim> {
   const identity = currentRun();
   const rival = await deps.database.run((em) => findActiveRun(em, input.videoId));
   const rivalIsDead = rival !== undefined && !(await isAlive(deps, rival, identity));

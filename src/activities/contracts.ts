@@ -1,6 +1,6 @@
 import type { ErrorCode, JsonValue } from '../domain/errors.ts';
 import type { VideoId } from '../domain/ids.ts';
-import type { ProcessVideoInput } from '../domain/process-video-input.ts';
+import type { Origin, ProcessVideoInput } from '../domain/process-video-input.ts';
 import type {
   ReconcileCursor,
   ReconcilePageResult,
@@ -19,6 +19,11 @@ import type { Priority, Quality, RunKind } from '../domain/video.ts';
 
 export interface VideoRef {
   readonly videoId: VideoId;
+}
+
+/** A run that has an origin does nothing once the video no longer waits. */
+export interface ClaimRequest extends ProcessVideoInput {
+  readonly origin?: Origin;
 }
 
 export type Claim =
@@ -91,7 +96,7 @@ export type ReconcileActivities = Readonly<
 
 /** Short, and mostly of the database: the queue `video-orchestration`. */
 export interface OrchestrationActivities extends ReconcileActivities {
-  claimVideo(input: ProcessVideoInput): Promise<Claim>;
+  claimVideo(request: ClaimRequest): Promise<Claim>;
   listMissingChunks(input: VideoRef): Promise<MissingPieces>;
   listMissingRenditions(input: VideoRef): Promise<{ readonly qualities: readonly Quality[] }>;
   warnRun(input: WarningReport): Promise<{ readonly code: string }>;

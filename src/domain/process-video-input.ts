@@ -3,7 +3,10 @@ import { isId, type VideoId } from './ids.ts';
 import { MAX_THUMBNAILS } from './thumbnail-times.ts';
 import { PROFILES, type Profile } from './video.ts';
 
-/** Who starts a run for a video that waits for one; such a run does nothing once the video no longer waits. */
+/**
+ * Who starts a run for a video that waits for one; such a run does nothing once the video no longer waits. Told beside the input,
+ * in the memo: whoever starts a run like this one in the Web UI repeats the input, and means the video as it is now.
+ */
 export const ORIGINS = ['upload', 'recover'] as const;
 export type Origin = (typeof ORIGINS)[number];
 
@@ -14,7 +17,6 @@ export type Origin = (typeof ORIGINS)[number];
  */
 export interface ProcessVideoInput {
   readonly videoId: VideoId;
-  readonly origin?: Origin;
   readonly profile?: Profile;
   /** Budget of one piece of work, instead of the server's setting. */
   readonly timeoutSeconds?: number;
@@ -26,10 +28,10 @@ export const LONGEST_TIMEOUT_SECONDS = 7 * 24 * 3600;
 
 /** @throws `invalid-workflow-input` with a sentence that names the field; unknown fields are refused, since they are typing errors */
 export function parseProcessVideoInput(raw: unknown): ProcessVideoInput {
-  const input = requireObject(raw);
+  // Runs of older versions carry their origin here.
+  const { origin: _, ...input } = requireObject(raw);
   const known: Record<keyof ProcessVideoInput, (value: unknown) => boolean> = {
     videoId: isId,
-    origin: isOneOf(ORIGINS),
     profile: isOneOf(PROFILES),
     timeoutSeconds: (value) => isNumberBetween(value, 1, LONGEST_TIMEOUT_SECONDS),
     thumbnailTimestamps: isTimestampList,

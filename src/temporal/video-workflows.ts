@@ -14,6 +14,7 @@ import {
 import type { Origin, ProcessVideoInput } from '../domain/process-video-input.ts';
 import type { Priority } from '../domain/video.ts';
 import {
+  ORIGIN_MEMO,
   PICTURES_WANTED_SIGNAL,
   PRIORITY_KEYS,
   TASK_QUEUES,
@@ -37,10 +38,7 @@ export interface VideoWorkflows {
    */
   startUpload(video: StartableVideo, origin?: Origin): Promise<boolean>;
   /** Starts a retry or reprocess. @throws `video-busy`, `temporal-unavailable` */
-  startRun(
-    video: StartableVideo,
-    input: Omit<ProcessVideoInput, 'videoId' | 'origin'>,
-  ): Promise<RunIdentity>;
+  startRun(video: StartableVideo, input: Omit<ProcessVideoInput, 'videoId'>): Promise<RunIdentity>;
   /**
    * Asks the latest run of a workflow id to stop; it ends by itself. Not one run of it: after a reset the rows may not know the
    * new one yet. @throws `no-active-run`, `temporal-unavailable`
@@ -78,7 +76,8 @@ export function createVideoWorkflows(client: Client): VideoWorkflows {
             workflowIdReusePolicy:
               origin === 'upload' ? 'ALLOW_DUPLICATE_FAILED_ONLY' : 'ALLOW_DUPLICATE',
             workflowIdConflictPolicy: 'USE_EXISTING',
-            args: [{ videoId: video.id, origin } satisfies ProcessVideoInput],
+            memo: { [ORIGIN_MEMO]: origin },
+            args: [{ videoId: video.id } satisfies ProcessVideoInput],
           }),
         ),
       ),

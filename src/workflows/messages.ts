@@ -24,6 +24,9 @@ export const WORKFLOW_TYPES = {
 export const RECONCILE_SCHEDULE_ID = 'reconcile-videos';
 export const RETENTION_SCHEDULE_ID = 'apply-retention';
 
+/** Memo of the runs that are started for a video that waits for one: whose start it is. */
+export const ORIGIN_MEMO = 'origin';
+
 /** Sent whenever a picture is asked for, so that a run that is about to end looks once more. */
 export const PICTURES_WANTED_SIGNAL = 'picturesWanted';
 

@@ -55,6 +55,20 @@ describe('what a run or its video can go through', () => {
       .catch(() => undefined);
   }
 
+  /** As *Start Workflow Like This One* of the Web UI does: the same id and input, and nothing else of the run. */
+  async function startLike({ workflowId, runId }: RunIdentity): Promise<void> {
+    const { events } = await pipeline.client.workflow.getHandle(workflowId, runId).fetchHistory();
+    const { input } = events?.[0]?.workflowExecutionStartedEventAttributes ?? {};
+    const args = (input?.payloads ?? []).map(({ data }): unknown =>
+      JSON.parse(Buffer.from(data ?? []).toString()),
+    );
+    await pipeline.client.workflow.execute(WORKFLOW_TYPES.processVideo, {
+      taskQueue: TASK_QUEUES.orchestration,
+      workflowId,
+      args,
+    });
+  }
+
   async function identify(id: VideoId): Promise<RunIdentity> {
     const { workflowId, runId } = await pipeline.client.workflow
       .getHandle(`process-video-${id}`)
@@ -124,6 +138,28 @@ describe('what a run or its video can go through', () => {
     const [first = 0] = await workflowTaskEnds(run);
     await reset(run, first);
     await expectWhole(id);
+  }, 90_000);
+
+  it('rule 9: a person who starts a run like that of an upload tries it again, or makes it anew', async () => {
+    const id = await pipeline.addVideo(short, { originalSizeBytes: 5 });
+    await pipeline.deps.workflows.startUpload({
+      id,
+      ownerId: pipeline.ownerId,
+      title: 'x',
+      priority: 'normal',
+    });
+    const { stored_name: name } = await pipeline.waitForStatus(id, 'failed');
+    const facts = await pipeline.deps.store.stat(`videos/original/${String(name)}`);
+    await pipeline.db.sql('update videos set original_size_bytes = $2 where id = $1', [
+      id,
+      facts?.sizeBytes,
+    ]);
+    const uploaded = await identify(id);
+    for (const version of [2, 3]) {
+      await startLike(uploaded);
+      await expectWhole(id);
+      expect(await pipeline.video(id)).toMatchObject({ version });
+    }
   }, 90_000);
 
   it('rule 23: a deleted video stops its run and leaves no object, row or tool', async () => {
@@ -239,7 +275,8 @@ describe('what a run or its video can go through', () => {
       taskQueue: TASK_QUEUES.orchestration,
       workflowId: `process-video-${id}`,
       startDelay: '1 hour',
-      args: [{ videoId: id, origin: 'upload' }],
+      memo: { origin: 'upload' },
+      args: [{ videoId: id }],
     });
     await pipeline.deps.workflows.cancelRun(`process-video-${id}`);
     await pipeline.waitForStatus(id, 'cancelled', 20);

@@ -16,6 +16,10 @@ describe('parseProcessVideoInput', () => {
     expect(parseProcessVideoInput(full)).toEqual(full);
   });
 
+  it('leaves out the origin that runs of older versions carry', () => {
+    expect(parseProcessVideoInput({ videoId: 42, origin: 'upload' })).toEqual({ videoId: 42 });
+  });
+
   it.each([
     undefined,
     null,
@@ -32,7 +36,6 @@ describe('parseProcessVideoInput', () => {
     { videoId: 42, timeoutSeconds: 0 },
     { videoId: 42, thumbnailTimestamps: [] },
     { videoId: 42, thumbnailTimestamps: [-1] },
-    { videoId: 42, origin: 'somewhere' },
   ])('refuses %j', (input) => {
     expect(() => parseProcessVideoInput(input)).toThrow(
       expect.objectContaining({ code: 'invalid-workflow-input' }),
