@@ -30,7 +30,7 @@ const list = z.string().transform((text, context) => {
 /** Form fields are text, also those in a comma list. */
 const numbers = list.transform((items) =>
   items.map((item) =>
-    typeof item === 'string' && /^\d+(\.\d+)?$/.test(item) ? Number(item) : item,
+    typeof item === 'string' && /^-?\d+(\.\d+)?$/.test(item) ? Number(item) : item,
   ),
 );
 
