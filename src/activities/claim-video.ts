@@ -18,6 +18,7 @@ import type { RunKind } from '../domain/video.ts';
 import type { Claim, ClaimRequest } from './contracts.ts';
 import type { ActivityDeps, ServerSettings } from './deps.ts';
 import { currentRun } from './fence.ts';
+import { logQueueStatus } from './queue-status.ts';
 
 /**
  * Makes this execution the active run of its video, or says why not. The first thing a run does; idempotent.
@@ -56,6 +57,7 @@ export async function claimVideo(deps: ActivityDeps, input: ClaimRequest): Promi
     return claimed(await insertRun(tx, video, { identity, kind, settings }), video);
   });
   deps.logger.info({ ...identity, videoId: input.videoId, outcome: claim.outcome }, 'run started');
+  await logQueueStatus(deps);
   return claim;
 }
 

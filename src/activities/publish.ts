@@ -8,6 +8,7 @@ import type { Publication, VideoRef } from './contracts.ts';
 import type { ActivityDeps } from './deps.ts';
 import { asActiveRun, currentRun } from './fence.ts';
 import { requirePlan } from './pieces.ts';
+import { logQueueStatus } from './queue-status.ts';
 
 /**
  * Makes the run's version the one that viewers get: one transaction, the point of no return.
@@ -46,6 +47,7 @@ export async function publish(deps: ActivityDeps, { videoId }: VideoRef): Promis
     return withoutOwner(tx, await removePieces(tx, videoId, ['chunk', 'audio', 'copy']));
   });
   deps.logger.info({ ...currentRun(), videoId, version: run.version }, 'run completed');
+  await logQueueStatus(deps);
   return { outcome: 'published', version: run.version, orphans: { keys } };
 }
 

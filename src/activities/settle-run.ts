@@ -7,6 +7,7 @@ import type { Failure } from '../domain/failure.ts';
 import type { FailureReport, Orphans, VideoRef } from './contracts.ts';
 import type { ActivityDeps } from './deps.ts';
 import { currentRun } from './fence.ts';
+import { logQueueStatus } from './queue-status.ts';
 import { toApplicationFailure } from './to-application-failure.ts';
 
 const NOTHING: Orphans = { keys: [] };
@@ -66,6 +67,7 @@ async function settle(
       if (isUnclaimed && ending.state === 'cancelled') await cancelWaiting(tx, videoId);
       return fenced;
     });
+    await logQueueStatus(deps);
     return settled.outcome === 'written' ? settled.value : NOTHING;
   } catch (error) {
     const isAway = error instanceof AppError && error.code === 'database-unavailable';

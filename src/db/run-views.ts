@@ -1,7 +1,7 @@
 import type { EncodingPlan } from '../domain/encoding-plan.ts';
 import type { Failure } from '../domain/failure.ts';
 import type { VideoId } from '../domain/ids.ts';
-import type { Pace } from '../domain/progress.ts';
+import { type Pace, TOOL_SILENCE_SECONDS } from '../domain/progress.ts';
 import type { RunKind, RunState, Stage } from '../domain/video.ts';
 import type { EntityManager } from './orm.ts';
 
@@ -50,6 +50,20 @@ export async function listActiveRuns(
     ownerId === undefined ? [limit] : [ownerId, limit],
   );
   return rows.map((row) => ({ title: row.title, ownerId: row.owner_id, run: toRunRecord(row) }));
+}
+
+/** How many active runs have a tool at work, and how many wait for one, videos that no run has claimed yet among them. */
+export async function countRuns(
+  em: EntityManager,
+): Promise<{ readonly working: number; readonly waiting: number }> {
+  const [counts] = await em.execute<{ working: number; waiting: number }[]>(
+    `select count(*) filter (where r.tool_seen_at > now() - ? * interval '1 second')::int as working,
+            count(*) filter (where r.tool_seen_at > now() - ? * interval '1 second' is not true)::int as waiting
+       from videos v left join video_runs r on r.video_id = v.id and r.state = 'active'
+      where v.deleted_at is null and (r.id is not null or v.status = 'pending')`,
+    [TOOL_SILENCE_SECONDS, TOOL_SILENCE_SECONDS],
+  );
+  return counts ?? { working: 0, waiting: 0 };
 }
 
 /** Probes and the grids of plans are large and nobody here reads them: they are left out. */

@@ -1,3 +1,6 @@
+/** A run whose tools have been silent for this long has none: it waits. */
+export const TOOL_SILENCE_SECONDS = 15;
+
 /** How fast a run has been and what is left of it, in percent of the whole job. */
 export interface Pace {
   /** Right now. */

@@ -4,7 +4,7 @@ import type { VideoFacts } from '../db/video-facts.ts';
 import type { VideoRecord } from '../db/videos.ts';
 import type { Failure } from '../domain/failure.ts';
 import { processWorkflowId, type VideoId } from '../domain/ids.ts';
-import { estimateRestSeconds } from '../domain/progress.ts';
+import { estimateRestSeconds, TOOL_SILENCE_SECONDS } from '../domain/progress.ts';
 import { QUALITIES, type Quality, type Stage, STAGES } from '../domain/video.ts';
 
 /** A video as every answer shows it. Times are ISO 8601 in UTC. */
@@ -13,8 +13,6 @@ export type VideoView = ReturnType<typeof presentVideo>;
 /** A failure without what only operators may read. */
 export type FailureView = Omit<Failure, 'diagnostics'>;
 
-/** A run whose tools have been silent for this long has none: it waits for a slot. */
-const TOOL_SILENCE_MS = 15_000;
 /** The stages whose steps share the slots of the processing queue. A run that is probed and planned waits for its first one. */
 const SLOT_STAGES: readonly Stage[] = ['probe', 'convert', 'compress', 'ladder', 'thumbnails'];
 
@@ -109,7 +107,7 @@ function presentMetadata(video: VideoRecord) {
 export function presentStage(run: RunRecord, now: Date): Stage {
   if (run.waitingFor !== null) return waitStage(run.waitingFor);
   const seenMs = run.toolSeenAt?.getTime() ?? 0;
-  const isIdle = now.getTime() - seenMs > TOOL_SILENCE_MS;
+  const isIdle = now.getTime() - seenMs > TOOL_SILENCE_SECONDS * 1000;
   return run.hasPlan && isIdle && SLOT_STAGES.includes(run.stage) ? 'waiting-for-slot' : run.stage;
 }
 

@@ -4,6 +4,7 @@ import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { enterSteps, reportProgress } from '../../src/db/progress.ts';
+import { countRuns } from '../../src/db/run-views.ts';
 import type { VideoId } from '../../src/domain/ids.ts';
 import type { VideoView } from '../../src/usecases/present-video.ts';
 import { getVideo } from '../../src/usecases/videos.ts';
@@ -108,8 +109,11 @@ describe('progress of a run', () => {
       outTimeSeconds: expect.any(Number),
       percent: expect.any(Number),
     });
+    await pipeline.addVideo(file); // nobody starts its run
+    expect(await pipeline.deps.database.run(countRuns)).toEqual({ working: 1, waiting: 1 });
     await pipeline.client.workflow.getHandle(`process-video-${id}`).cancel();
     await pipeline.waitForStatus(id, 'cancelled');
+    expect(await pipeline.deps.database.run(countRuns)).toEqual({ working: 0, waiting: 1 });
     const shown = (await look(id)).progressPercent;
     expect(shown).toBeGreaterThan(10);
     expect(shown).toBeLessThan(100);
