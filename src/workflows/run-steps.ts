@@ -1,5 +1,6 @@
 import {
   CancellationScope,
+  CancelledFailure,
   isCancellation,
   log,
   proxyActivities,
@@ -165,6 +166,9 @@ export class Run {
 
   /** The point of no return: a cancel that arrives meanwhile is too late. @returns undefined when work has to be made again */
   async publish(): Promise<number | undefined> {
+    // The last step may have succeeded before it heard of a cancel, and what follows would not hear of it.
+    if (CancellationScope.current().consideredCancelled)
+      throw new CancelledFailure('cancelled before it was published');
     this.#enter('publish');
     return CancellationScope.nonCancellable(async () => {
       const publication = await database.publish({ videoId: this.#videoId });

@@ -175,6 +175,39 @@ describe('faults of a run', () => {
     ).toHaveLength(4);
   }, 90_000);
 
+  it('rule 2: a cancel that comes before publish counts, also where the last step was done before it heard of it', async () => {
+    const { promise: isReleased, resolve: release } = Promise.withResolvers<void>();
+    await start({
+      replace: ({ store }) => ({
+        store: {
+          ...store,
+          async putFile(key, file, options) {
+            const stored = await store.putFile(key, file, options);
+            if (/^videos\/thumbnails\/.*\/3\.jpg$/.test(key)) await isReleased;
+            return stored;
+          },
+        },
+      }),
+    });
+    const id = await pipeline.submit(short);
+    const run = pipeline.client.workflow.getHandle(`process-video-${id}`);
+    const isIn = async (step: string) => {
+      const { raw } = await run.describe();
+      const pending = (raw.pendingActivities ?? []).map(({ activityType }) => activityType?.name);
+      return pending.length === 1 && pending[0] === step;
+    };
+    await pipeline.until('only the thumbnails are left', () => isIn('makeThumbnails'));
+    await run.cancel();
+    await pipeline.until('the run has heard of it', async () => {
+      const { events } = await run.fetchHistory();
+      return (events ?? []).some((event) => event.activityTaskCancelRequestedEventAttributes);
+    });
+    release();
+    await pipeline.waitForStatus(id, 'cancelled', 30);
+    await pipeline.until('its objects are gone', async () => (await pipeline.keys()).length === 1);
+    await expectOriginalAlone(id);
+  }, 90_000);
+
   it('rule 5: of two runs started at once one works, the other ends video-busy and touches nothing', async () => {
     await start({ settings: { preset: 'slow' } });
     const id = await pipeline.submit(long);
