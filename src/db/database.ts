@@ -7,6 +7,8 @@ export interface Database {
   run<T>(work: (em: EntityManager) => Promise<T>): Promise<T>;
   /** Like `run`, in one transaction. */
   transact<T>(work: (em: EntityManager) => Promise<T>): Promise<T>;
+  /** Like `run`, for reading alone: every query sees the same instant, so that no answer mixes what was before a commit and after. */
+  snapshot<T>(work: (em: EntityManager) => Promise<T>): Promise<T>;
   isReachable(): Promise<boolean>;
   close(): Promise<void>;
 }
@@ -16,6 +18,10 @@ export function createDatabase(orm: MikroORM): Database {
   return {
     run: (work) => translateFaults(() => work(orm.em.fork())),
     transact: (work) => translateFaults(() => orm.em.fork().transactional(work)),
+    snapshot: (work) =>
+      translateFaults(() =>
+        orm.em.fork().transactional(work, { isolationLevel: 'repeatable read', readOnly: true }),
+      ),
     async isReachable() {
       try {
         await orm.em.fork().execute('select 1');

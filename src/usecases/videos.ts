@@ -26,7 +26,7 @@ export async function getVideo(
   viewer: Viewer,
   videoId: VideoId,
 ): Promise<VideoView> {
-  return deps.database.run(async (em) =>
+  return deps.database.snapshot(async (em) =>
     viewOf(em, await requireVideo(em, videoId, viewer), deps.now()),
   );
 }
@@ -47,7 +47,7 @@ export async function listVisibleVideos(
       detail: 'Only administrators see the videos of others.',
     });
   const ownerId = isAdmin(viewer) ? filter.ownerId : viewer.userId;
-  return deps.database.run(async (em) => {
+  return deps.database.snapshot(async (em) => {
     const rows = await listVideos(em, { ...filter, ownerId }, limit + 1);
     const page = toPage(rows, limit, (video) => video.id);
     const facts = await gatherVideoFacts(em, page.data);

@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { createServer, type AddressInfo } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { createDatabase } from '../../src/db/database.ts';
-import { openOrm } from '../../src/db/orm.ts';
+import { type EntityManager, openOrm } from '../../src/db/orm.ts';
 import { createTestDatabase, type TestDatabase } from '../support/database.ts';
 
 let db: TestDatabase;
@@ -39,6 +39,21 @@ describe('the database', () => {
   it('is unavailable while its disk is full', async () => {
     const full = `do $$ begin raise exception 'could not extend file' using errcode = 'disk_full'; end $$`;
     await expect(db.database.run((em) => em.execute(full))).rejects.toMatchObject(UNAVAILABLE);
+  });
+
+  it('shows one instant to all reads of a snapshot, which cannot write', async () => {
+    const count = async (em: EntityManager) =>
+      (await em.execute<{ n: number }[]>('select count(*)::int as n from categories'))[0]?.n;
+    const add = (em: EntityManager) =>
+      em.execute(`insert into categories (name) values ('between two reads')`);
+    const seen = await db.database.snapshot(async (em) => {
+      const before = await count(em);
+      await db.database.run(add);
+      return [before, await count(em)];
+    });
+    expect(seen).toEqual([0, 0]);
+    expect(await db.database.run(count)).toBe(1);
+    await expect(db.database.snapshot(add)).rejects.toThrow('read-only transaction');
   });
 
   it('lets migrations take their time', async () => {

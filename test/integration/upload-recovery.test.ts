@@ -136,6 +136,7 @@ describe('recoverManifests', () => {
       ...api.db.database,
       run: (work) => (isAway ? away() : api.db.database.run(work)),
       transact: (work) => (isAway ? away() : api.db.database.transact(work)),
+      snapshot: (work) => (isAway ? away() : api.db.database.snapshot(work)),
     };
     const store = await createLocalStore({ root: join(folder, 'media') });
     const manifests = createManifestFolder(join(folder, 'process'));
