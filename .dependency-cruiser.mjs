@@ -94,9 +94,9 @@ export default {
       severity: 'error',
       from: {
         path: '^src/',
-        pathNot: [MAINS, '^src/composition\\.ts$', '^src/(config|stack|workers)/'],
+        pathNot: [MAINS, '^src/composition\\.ts$', '^src/(composition|config|stack|workers)/'],
       },
-      to: { path: '^src/(composition\\.ts$|config/)' },
+      to: { path: '^src/(composition(\\.ts$|/)|config/)' },
     },
     {
       name: 'domain-is-pure',

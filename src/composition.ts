@@ -4,29 +4,28 @@ import path from 'node:path';
 import type { Client } from '@temporalio/client';
 import type { ActivityDeps, WorkDisks } from './activities/deps.ts';
 import { createEncoderAdmission } from './activities/encoder-admission.ts';
+import { openStores } from './composition/open-stores.ts';
 import { type Config, PROJECT_ROOT } from './config/env.ts';
-import type { SpacesConfig } from './config/spaces.ts';
 import { createDatabase } from './db/database.ts';
 import { openOrm } from './db/orm.ts';
-import { AppError } from './domain/errors.ts';
 import { usableMemoryBytes } from './host/usable-memory.ts';
 import { createFfmpeg } from './media/ffmpeg.ts';
 import { openSandbox } from './media/open-sandbox.ts';
 import { createScratchRoot, type ScratchRoot } from './media/scratch.ts';
 import type { ToolLauncher } from './media/tool-launcher.ts';
+import type { StoreName } from './domain/storage-migration.ts';
 import { createLogger, type Logger } from './observability/logger.ts';
-import { createDisk, isSameDisk } from './storage/disk.ts';
+import { createDisk, isSameDisk, type KeptFiles } from './storage/disk.ts';
 import { withFileCache } from './storage/file-cache.ts';
-import { createLocalStore } from './storage/local-store.ts';
 import { createManifestFolder } from './storage/manifest-folder.ts';
 import type { ObjectStore } from './storage/object-store.ts';
 import { openToPages } from './storage/open-to-pages.ts';
 import { bucketAddress } from './storage/presign.ts';
-import type { S3Store } from './storage/s3-store.ts';
 import { startRetention } from './temporal/apply-retention.ts';
 import { openTemporalClient } from './temporal/client.ts';
 import { createRunDescriptions } from './temporal/run-descriptions.ts';
 import { withLaterStarts } from './temporal/start-later.ts';
+import { createStorageWorkflow } from './temporal/storage-workflow.ts';
 import { createVideoWorkflows } from './temporal/video-workflows.ts';
 import { createAttemptLimiter } from './usecases/attempt-limiter.ts';
 import type { UseCaseDeps } from './usecases/deps.ts';
@@ -34,6 +33,7 @@ import { ensureFirstAdmin } from './usecases/ensure-first-admin.ts';
 import { createMediaLibrary, type MediaLibrary } from './usecases/find-media.ts';
 import { createPictureLibrary, type PictureLibrary } from './usecases/find-pictures.ts';
 import { createUserAdministration, type UserAdministration } from './usecases/manage-users.ts';
+import { createStorageMigrations, type StorageMigrations } from './usecases/migrate-storage.ts';
 import { createOwnPosters, type OwnPosters } from './usecases/own-posters.ts';
 import { createPasswords } from './usecases/passwords.ts';
 import { createRecall, type Recall } from './usecases/recall.ts';
@@ -73,17 +73,18 @@ export async function composeWorker(config: Config): Promise<WorkerParts> {
     address: config.temporalAddress,
     namespace: config.temporalNamespace,
   });
-  const opened = await openStore(config, logger);
+  const caches = createBucketCaches(config);
+  const opened = await openStores(config, { logger, database, inFront: caches.keep });
   const cores = availableParallelism();
   const ffmpegMemoryMb =
     config.ffmpegMemoryMb ??
     Math.floor((usableMemoryBytes() / 1024 ** 2) * ENCODERS_SHARE_OF_MEMORY);
   logger.info({ ffmpegMemoryMb, cores }, 'memory and cores for encoders');
-  const { store, disks } = await openWorkDisks(opened.store, config);
   const activityDeps: ActivityDeps = {
     database,
-    store,
-    disks,
+    store: opened.store,
+    stores: opened.stores,
+    disks: await openWorkDisks(config, caches.kept),
     workflows: createVideoWorkflows(client),
     runDescriptions: createRunDescriptions(client),
     ffmpeg: await createFfmpeg({ ffmpegPath: config.ffmpegPath, logger, launcher }),
@@ -168,6 +169,7 @@ export interface ApiParts {
   readonly ownPosters: OwnPosters;
   /** `https://host` of what viewers are sent on to. */
   readonly mediaOrigins: readonly string[];
+  readonly storageMigrations: StorageMigrations;
   /** Each answers whether it works, or throws. */
   readonly readiness: {
     readonly database: () => Promise<boolean>;
@@ -183,12 +185,17 @@ export interface ApiParts {
 export async function composeApi(config: Config): Promise<ApiParts> {
   const logger = createLogger({ level: config.logLevel, format: config.logFormat, name: 'api' });
   const database = createDatabase(await openOrm({ databaseUrl: config.databaseUrl }));
-  const workflows = withLaterStarts(
-    createVideoWorkflows(
-      openTemporalClient({ address: config.temporalAddress, namespace: config.temporalNamespace }),
-    ),
-  );
-  const { store, allowPages, close: closeStore } = await openStore(config, logger);
+  const client = openTemporalClient({
+    address: config.temporalAddress,
+    namespace: config.temporalNamespace,
+  });
+  const workflows = withLaterStarts(createVideoWorkflows(client));
+  const {
+    store,
+    stores,
+    allowPages,
+    close: closeStores,
+  } = await openStores(config, { logger, database });
   if (config.viewerMode === 'redirect')
     void openToPages(allowPages, new URL(config.publicUrl).origin, logger);
   const now = () => new Date();
@@ -229,6 +236,12 @@ export async function composeApi(config: Config): Promise<ApiParts> {
       config.viewerMode === 'redirect' && config.spaces !== undefined
         ? [new URL(bucketAddress(config.spaces)).origin]
         : [],
+    storageMigrations: createStorageMigrations({
+      database,
+      workflow: createStorageWorkflow(client),
+      stores: stores.map(({ name, place }) => ({ name, place })),
+      oldVersionGraceSeconds: config.oldVersionGraceSeconds,
+    }),
     readiness: {
       database: () => database.isReachable(),
       temporal: () => workflows.isReachable(),
@@ -249,49 +262,11 @@ export async function composeApi(config: Config): Promise<ApiParts> {
     ensureFirstAdmin: () => ensureFirstAdmin({ ...config, database, passwords }),
     recoverManifests: () => recoverManifests({ ...registration, store, uploads, now }),
     async close() {
-      closeStore();
+      closeStores();
       await workflows.close();
       await database.close();
     },
   };
-}
-
-interface OpenedStore {
-  readonly store: ObjectStore;
-  /** Absent where no viewer is ever sent to the store. */
-  readonly allowPages?: S3Store['allowPages'];
-  close(): void;
-}
-
-async function openStore(config: Config, logger: Logger): Promise<OpenedStore> {
-  if (config.spaces === undefined) {
-    const idFile = path.join(config.dataDir, 'media-root-id');
-    const store = await createLocalStore({ root: config.mediaRoot, idFile });
-    return { store, close: () => undefined };
-  }
-  // 60 MB and a second, which a disk does not need.
-  const { createS3Store } = await import('./storage/s3-store.ts');
-  const store = createS3Store(config.spaces);
-  void reportStorage(store, config.spaces, logger);
-  return { store, allowPages: store.allowPages, close: store.close };
-}
-
-/** A store that cannot be reached is no reason not to start: it may come, and `/readyz` says so until then. */
-async function reportStorage(
-  store: ObjectStore,
-  { endpoint, bucket, prefix }: SpacesConfig,
-  logger: Logger,
-): Promise<void> {
-  try {
-    await store.checkWritable();
-    logger.info({ endpoint, bucket, prefix }, 'media lie in object storage');
-  } catch (error) {
-    const details = error instanceof AppError ? error.details : { err: error };
-    logger.error(
-      { endpoint, bucket, ...details },
-      `object storage cannot be used: ${error instanceof Error ? error.message : 'unknown fault'}`,
-    );
-  }
 }
 
 /** The disks of this host that uploads and runs fill: that of the media, and that of the work where it is another. */
@@ -303,19 +278,42 @@ async function openDisks(config: Config): Promise<readonly ReportedDisk[]> {
   return (await isSameDisk(mediaRoot, workDir)) ? [media] : [media, work];
 }
 
-/** The same for a worker. With object storage a cache stands in front of the store, and gives way where its disk is short. */
-async function openWorkDisks(
-  store: ObjectStore,
-  config: Config,
-): Promise<{ readonly store: ObjectStore; readonly disks: WorkDisks }> {
+/** What a worker keeps of buckets on its disk. */
+interface BucketCaches {
+  /** Puts a cache in front of a bucket. */
+  keep(name: StoreName, bucket: ObjectStore): Promise<ObjectStore>;
+  readonly kept: KeptFiles;
+}
+
+function createBucketCaches(config: Config): BucketCaches {
+  const { sourceCacheDir, sourceCacheBytes: maxBytes, workDir, diskMarginBytes } = config;
+  const disk = createDisk({ folder: workDir, marginBytes: diskMarginBytes });
+  const caches: KeptFiles[] = [];
+  return {
+    async keep(name, bucket) {
+      if (maxBytes === 0) return bucket;
+      const folder = name === 'old-spaces' ? `${sourceCacheDir}-old` : sourceCacheDir;
+      const cached = await withFileCache(bucket, { folder, maxBytes, disk });
+      caches.push(cached);
+      return cached;
+    },
+    kept: {
+      keptBytes: () => caches.reduce((sum, cache) => sum + cache.keptBytes(), 0),
+      async giveWay(bytes) {
+        for (const cache of caches) await cache.giveWay(bytes);
+      },
+    },
+  };
+}
+
+/** The same for a worker. Where media lie in object storage, what is kept of them gives way where the disk is short. */
+async function openWorkDisks(config: Config, kept: KeptFiles): Promise<WorkDisks> {
   const [outputs, scratch = outputs] = (await openDisks(config)).map(({ disk }) => disk);
   if (outputs === undefined || scratch === undefined) throw new Error('there is always a disk');
-  const { sourceCacheDir, sourceCacheBytes: maxBytes, workDir, diskMarginBytes } = config;
-  const keepsMedia = config.spaces === undefined;
-  if (keepsMedia || maxBytes === 0) return { store, disks: { outputs, scratch, keepsMedia } };
-  const cached = await withFileCache(store, { folder: sourceCacheDir, maxBytes, disk: scratch });
-  const disk = createDisk({ folder: workDir, marginBytes: diskMarginBytes, kept: cached });
-  return { store: cached, disks: { outputs: disk, scratch: disk, keepsMedia } };
+  if (config.spaces === undefined) return { outputs, scratch, keepsMedia: true };
+  const { workDir: folder, diskMarginBytes: marginBytes } = config;
+  const disk = createDisk({ folder, marginBytes, kept });
+  return { outputs: disk, scratch: disk, keepsMedia: false };
 }
 
 /** What the command about retention works with. */

@@ -8,6 +8,7 @@ import type {
   ReconcileStep,
 } from '../domain/reconcile-report.ts';
 import type { RunSettings } from '../domain/run-settings.ts';
+import type { MigrationInput } from '../domain/storage-migration.ts';
 import type { Priority, Quality, RunKind } from '../domain/video.ts';
 
 /**
@@ -119,6 +120,43 @@ export interface OrchestrationActivities extends ReconcileActivities {
 
   listPictures(input: VideoRef): Promise<PictureTasks>;
   dropPictures(input: VideoRef): Promise<{ readonly dropped: number }>;
+  beginMigration(input: MigrationInput): Promise<OpenMigration>;
+  planMoves(input: MigrationRef): Promise<MigrationPlan>;
+  moveObjects(input: MigrationRef): Promise<MigrationProgress>;
+  setMigrationPaused(
+    input: MigrationRef & { readonly isPaused: boolean },
+  ): Promise<{ readonly isPaused: boolean }>;
+  endMigration(input: MigrationEnding): Promise<MigrationProgress>;
+}
+
+/** A move of objects from one store to another, by its row. */
+export interface MigrationRef {
+  readonly migrationId: number;
+}
+
+export interface OpenMigration extends MigrationRef {
+  readonly isPaused: boolean;
+}
+
+/** What a look through the old store has come to. */
+export interface MigrationPlan {
+  readonly added: number;
+  /** Waiting for the grace of another migration. */
+  readonly held: number;
+}
+
+/** Objects and bytes so far; `remaining` are still to be moved. */
+export interface MigrationProgress {
+  readonly remaining: number;
+  readonly remainingBytes: number;
+  readonly moved: number;
+  readonly movedBytes: number;
+  readonly failed: number;
+}
+
+export interface MigrationEnding extends MigrationRef {
+  readonly state: 'completed' | 'cancelled' | 'failed';
+  readonly failure: { readonly code: ErrorCode; readonly detail: string } | null;
 }
 
 /** False: it is to be kept, or gone already. */

@@ -7,6 +7,7 @@ import type { ScratchRoot } from '../media/scratch.ts';
 import type { ToolLauncher } from '../media/tool-launcher.ts';
 import type { Logger } from '../observability/logger.ts';
 import type { Disk } from '../storage/disk.ts';
+import type { NamedStore } from '../storage/joined-stores.ts';
 import type { ObjectStore } from '../storage/object-store.ts';
 import type { RunDescriptions } from '../temporal/run-descriptions.ts';
 import type { VideoWorkflows } from '../temporal/video-workflows.ts';
@@ -16,6 +17,8 @@ import type { EncoderAdmission } from './encoder-admission.ts';
 export interface ActivityDeps {
   readonly database: Database;
   readonly store: ObjectStore;
+  /** Each of those that `store` joins, without a cache; the main one first. */
+  readonly stores: readonly NamedStore[];
   readonly workflows: VideoWorkflows;
   readonly runDescriptions: RunDescriptions;
   readonly ffmpeg: Ffmpeg;
@@ -28,6 +31,8 @@ export interface ActivityDeps {
   readonly disks: WorkDisks;
   readonly logger: Logger;
   readonly settings: ServerSettings;
+  /** Called at named instants, so that a test can stop the world there. */
+  readonly crashPoint?: (name: string) => Promise<void>;
 }
 
 /** Where runs fill disks; the two may be one. */

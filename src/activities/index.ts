@@ -17,6 +17,13 @@ import { makeStoryboard } from './make-storyboard.ts';
 import { makeThumbnails } from './make-thumbnails.ts';
 import { warnRun } from './picture-faults.ts';
 import { dropPictures, listPictures, startPendingPictures } from './picture-wishes.ts';
+import {
+  beginMigration,
+  endMigration,
+  moveObjects,
+  planMoves,
+  setMigrationPaused,
+} from './migrate-storage.ts';
 import { probe } from './probe.ts';
 import { publish } from './publish.ts';
 import { checkStoredObjects } from './reconcile-objects.ts';
@@ -67,6 +74,11 @@ export function createActivities(deps: ActivityDeps): Activities {
       saveReconcileReport: short((report) => saveReconcileReport(deps, report)),
       listPictures: short((input) => listPictures(deps, input)),
       dropPictures: short((input) => dropPictures(deps, input)),
+      beginMigration: short((input) => beginMigration(deps, input)),
+      planMoves: (input) => planMoves(deps, input),
+      moveObjects: (input) => moveObjects(deps, input),
+      setMigrationPaused: short((input) => setMigrationPaused(deps, input)),
+      endMigration: short((input) => endMigration(deps, input)),
     },
     intake: { probe: (input) => probe(deps, input) },
     processing: {

@@ -4,7 +4,7 @@ import {
   stillNamed,
   withoutVideo,
 } from '../db/named-objects.ts';
-import { withoutOwnerOrRun } from '../db/pieces.ts';
+import { withoutOwnerOrWork } from '../db/pieces.ts';
 import { compareObjects } from '../domain/compare-objects.ts';
 import { isMadeKey, isOriginalKey, MEDIA_PREFIX } from '../domain/object-keys.ts';
 import {
@@ -16,6 +16,7 @@ import type { ListedObject, ObjectStore } from '../storage/object-store.ts';
 import type { ReconcilePage } from './contracts.ts';
 import type { ActivityDeps } from './deps.ts';
 import { eachLimited } from './each-limited.ts';
+import { settleMoves } from './settle-moves.ts';
 
 /** Questions to the store at a time. */
 const ASKED_AT_ONCE = 8;
@@ -23,9 +24,10 @@ const ASKED_AT_ONCE = 8;
 const MOST_LOGGED = 20;
 
 /**
- * Holds what the store lists against what rows name, a page of keys at a time.
+ * Holds what the store lists against what rows name, a page of keys at a time. Before the first one, what was moved between
+ * stores is cleared up.
  *
- * What no row and no run owns goes once it is old enough: a crash left it between storing and entering. Never an original: that
+ * What no row, no run and no move owns goes once it is old enough: a crash left it between storing and entering. Never an original: that
  * is told. What rows name and is not there, or of another size, is told too, and nothing is done about it: it may come back with
  * a volume or a backup.
  */
@@ -33,14 +35,16 @@ export async function checkStoredObjects(
   deps: ActivityDeps,
   { after, limit }: ReconcilePage,
 ): Promise<ReconcilePageResult> {
+  const settled = after === null ? await settleMoves(deps) : undefined;
   const from = after === null ? null : String(after);
   const listed = await listPage(deps.store, from, limit);
   const named = await deps.database.run((em) => listNamedObjects(em, { after: from, limit }));
   const { end, unnamed, unsound } = compareObjects(listed, named, limit);
   const before = Date.now() - deps.settings.reconcileGraceSeconds * 1000;
   const old = unnamed.filter(({ modifiedAt }) => modifiedAt.getTime() < before);
-  const objectsDeleted = await deleteLeftovers(deps, old);
+  const objectsDeleted = (await deleteLeftovers(deps, old)) + (settled?.objectsDeleted ?? 0);
   const findings = [
+    ...(settled?.findings ?? []),
     ...(await findStrayOriginals(deps, old)),
     ...(await confirmUnsound(deps, unsound)),
   ];
@@ -67,7 +71,7 @@ async function deleteLeftovers(
   objects: readonly ListedObject[],
 ): Promise<number> {
   const keys = objects.map(({ key }) => key).filter(isMadeKey);
-  const free = await deps.database.run((em) => withoutOwnerOrRun(em, keys));
+  const free = await deps.database.run((em) => withoutOwnerOrWork(em, keys));
   await deps.store.delete(free);
   if (free.length > 0)
     deps.logger.info(

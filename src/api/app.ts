@@ -5,6 +5,7 @@ import type { Logger } from '../observability/logger.ts';
 import type { UseCaseDeps } from '../usecases/deps.ts';
 import type { Recall } from '../usecases/recall.ts';
 import type { ReadStorageReport } from '../usecases/storage-report.ts';
+import type { StorageMigrations } from '../usecases/migrate-storage.ts';
 import type { AppEnv } from './app-env.ts';
 import { describeMediaRoutes } from './describe-media.ts';
 import { noSuchRoute } from './method-not-allowed.ts';
@@ -27,6 +28,7 @@ import { createPlaylistRoutes } from './routes/playlists.ts';
 import { createRetentionRoutes } from './routes/retention.ts';
 import { createStorageRoutes } from './routes/storage.ts';
 import { createReconcileRoutes } from './routes/reconcile.ts';
+import { createStorageMigrationRoutes } from './routes/storage-migration.ts';
 import { createThumbnailRoutes } from './routes/thumbnails.ts';
 import { createVideoRoutes } from './routes/videos.ts';
 import { createSessionCookie } from './session-cookie.ts';
@@ -36,6 +38,7 @@ export interface AppDeps extends UseCaseDeps {
   readonly readiness: ReadinessChecks;
   /** Of this process: who asks, and what they may have. */
   readonly recall: Recall;
+  readonly storageMigrations: StorageMigrations;
   /** Routes that move bytes; mounted at the root, behind the login. */
   readonly uploadRoutes: Hono<AppEnv>;
   readonly mediaRoutes: Hono<AppEnv>;
@@ -97,6 +100,7 @@ export function createApp(deps: AppDeps): OpenAPIHono<AppEnv> {
   app.route('/', createStorageRoutes(deps));
   app.route('/', createRetentionRoutes({ ...deps, ...settings }));
   app.route('/', createReconcileRoutes(deps));
+  app.route('/', createStorageMigrationRoutes(deps.storageMigrations));
   describeMediaRoutes(app);
   app.openAPIRegistry.registerComponent('securitySchemes', 'apiKey', {
     type: 'http',

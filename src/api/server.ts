@@ -55,6 +55,7 @@ async function listen(parts: ApiParts): Promise<Server> {
     readiness: parts.readiness,
     recall: parts.recall,
     readStorageReport: parts.readStorageReport,
+    storageMigrations: parts.storageMigrations,
     uploadRoutes: createUploadRoutes({
       uploads,
       presentVideo,

@@ -24,6 +24,8 @@ export interface Config {
   /** Undefined: media lie on the disk. */
   readonly spaces: SpacesConfig | undefined;
   readonly viewerMode: 'proxy' | 'redirect';
+  /** Where media lay before; what is still there is read from there. */
+  readonly oldSpaces: SpacesConfig | undefined;
   /** Absolute; on the volume of `workDir`. */
   readonly sourceCacheDir: string;
   readonly sourceCacheBytes: number;
@@ -156,6 +158,7 @@ export function loadConfig(env: Environment = readEnvironment()): Config {
     temporalUiUrl: values.TEMPORAL_UI_URL ?? stack?.temporalUiUrl,
     spaces: readSpaces(values).spaces,
     viewerMode: values.VIEWER_MODE,
+    oldSpaces: readSpaces(values).oldSpaces,
     sourceCacheDir: join(paths.workDir, 'source-cache'),
     sourceCacheBytes: values.SOURCE_CACHE_MB * 1024 ** 2,
     maxVideoProcessingTasks: values.MAX_VIDEO_PROCESSING_TASKS,

@@ -173,6 +173,44 @@ export const SETTINGS = {
     reason:
       'Works wherever the API can be reached; `redirect` needs a storage that viewers reach too.',
   }),
+  OLD_SPACES_ACCESS_KEY: setting(optional(secret(1)), {
+    description: 'Access key of the bucket where media lay before.',
+    unit: 'text without spaces',
+    reason: 'Needed with OLD_SPACES_BUCKET_NAME.',
+  }),
+  OLD_SPACES_SECRET_KEY: setting(optional(secret(1)), {
+    description: 'Secret that belongs to OLD_SPACES_ACCESS_KEY; never logged.',
+    unit: 'text without spaces',
+    reason: 'Needed with OLD_SPACES_BUCKET_NAME.',
+  }),
+  OLD_SPACES_BUCKET_NAME: setting(optional(bucketName()), {
+    description:
+      'Bucket where media lay before: what is still there is read from there, and can be moved.',
+    unit: 'name',
+    reason: 'Most installations have had one place only.',
+  }),
+  OLD_SPACES_ENDPOINT_URL: setting(optional(httpUrl()), {
+    description: 'Address of its object storage, without the bucket.',
+    unit: 'URL',
+    reason: 'Needed with OLD_SPACES_BUCKET_NAME.',
+  }),
+  OLD_SPACES_REGION: setting(text('us-east-1'), {
+    description: 'Its region, as SPACES_REGION.',
+    unit: 'name',
+    reason: 'As for SPACES_REGION.',
+  }),
+  OLD_SPACES_FORCE_PATH_STYLE: setting(optional(flag()), {
+    description: 'As SPACES_FORCE_PATH_STYLE.',
+    unit: 'true or false (also yes, no, 1, 0)',
+    default: 'true where OLD_SPACES_ENDPOINT_URL has an IP address or localhost, else false',
+    reason: 'As for SPACES_FORCE_PATH_STYLE.',
+  }),
+  OLD_SPACES_PREFIX: setting(keyPrefix(), {
+    description: 'As SPACES_PREFIX.',
+    unit: 'path, as in `steadyreel/`',
+    default: 'none',
+    reason: 'As for SPACES_PREFIX.',
+  }),
   SOURCE_CACHE_MB: setting(integer(8192, 0, 100_000_000), {
     description:
       'Disk of a worker for originals and pieces it has fetched from object storage or stored there; 0 keeps nothing.',

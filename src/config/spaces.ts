@@ -16,46 +16,67 @@ export interface SpacesConfig {
   readonly cdnUrl?: string | undefined;
 }
 
-const NEEDED = [
-  'SPACES_ACCESS_KEY',
-  'SPACES_SECRET_KEY',
-  'SPACES_BUCKET_NAME',
-  'SPACES_ENDPOINT_URL',
-] as const;
+const NEEDED = ['ACCESS_KEY', 'SECRET_KEY', 'BUCKET_NAME', 'ENDPOINT_URL'] as const;
 
-/** @returns undefined where media lie on the disk, or where a setting is missing, which is told in `faults` */
-export function readSpaces(values: SettingValues): {
+/** What is `undefined` is not used, or lacks a setting, which is told in `faults`. */
+export interface SpacesSettings {
+  /** Where media are stored; undefined where that is the disk. */
   readonly spaces: SpacesConfig | undefined;
+  /** Where media lay before. */
+  readonly oldSpaces: SpacesConfig | undefined;
   readonly faults: readonly string[];
-} {
-  if (!values.USE_SPACES) return { spaces: undefined, faults: [] };
-  const missing = NEEDED.filter((name) => values[name] === undefined);
-  const {
-    SPACES_ACCESS_KEY: accessKey,
-    SPACES_SECRET_KEY: secretKey,
-    SPACES_BUCKET_NAME: bucket,
-    SPACES_ENDPOINT_URL: endpoint,
-  } = values;
+}
+
+export function readSpaces(values: SettingValues): SpacesSettings {
+  const isOldUsed = NEEDED.some((name) => values[`OLD_SPACES_${name}`] !== undefined);
+  const spaces = values.USE_SPACES ? readBucket(values, 'SPACES', 'USE_SPACES') : [];
+  const oldSpaces = isOldUsed ? readBucket(values, 'OLD_SPACES', 'OLD_SPACES_…') : [];
+  const faults = [...spaces, ...oldSpaces].filter((each) => typeof each === 'string');
+  const [main, old] = [spaces, oldSpaces].map(([first]) =>
+    typeof first === 'string' ? undefined : first,
+  );
+  if (main !== undefined && old !== undefined && placeOf(main) === placeOf(old))
+    faults.push('OLD_SPACES_… and SPACES_… name the same place: leave OLD_SPACES_… out.');
+  return { spaces: main, oldSpaces: old, faults };
+}
+
+/** The place that these settings name, whoever is let in by them: how the database knows it. */
+export function placeOf({ endpoint, bucket, prefix }: SpacesConfig): string {
+  return `${endpoint.replace(/\/+$/, '')}/${bucket}/${prefix}`.replace(/\/+$/, '');
+}
+
+/** @returns the bucket, or one sentence for each setting that is missing */
+function readBucket(
+  values: SettingValues,
+  group: 'SPACES' | 'OLD_SPACES',
+  user: string,
+): readonly [SpacesConfig] | readonly string[] {
+  const accessKey = values[`${group}_ACCESS_KEY`];
+  const secretKey = values[`${group}_SECRET_KEY`];
+  const bucket = values[`${group}_BUCKET_NAME`];
+  const endpoint = values[`${group}_ENDPOINT_URL`];
   if (!accessKey || !secretKey || !bucket || !endpoint) {
-    return {
-      spaces: undefined,
-      faults: missing.map((name) => `${name} is not set, and USE_SPACES needs it.`),
-    };
+    return NEEDED.map((name) => `${group}_${name}` as const)
+      .filter((name) => values[name] === undefined)
+      .map((name) => `${name} is not set, and ${user} needs it.`);
   }
-  return {
-    spaces: {
+  return [
+    {
       endpoint,
-      region: values.SPACES_REGION,
+      region: values[`${group}_REGION`],
       bucket,
       accessKey,
       secretKey,
-      forcePathStyle: values.SPACES_FORCE_PATH_STYLE ?? hasNoNames(endpoint),
-      prefix: values.SPACES_PREFIX,
-      checksums: values.SPACES_CHECKSUMS,
-      cdnUrl: values.SPACES_CDN_MODE === 'signed' ? values.SPACES_CDN_URL : undefined,
+      forcePathStyle: values[`${group}_FORCE_PATH_STYLE`] ?? hasNoNames(endpoint),
+      prefix: values[`${group}_PREFIX`],
+      checksums: group === 'SPACES' ? values.SPACES_CHECKSUMS : 'when-required',
+      // Viewers are sent to the main one only.
+      cdnUrl:
+        group === 'SPACES' && values.SPACES_CDN_MODE === 'signed'
+          ? values.SPACES_CDN_URL
+          : undefined,
     },
-    faults: [],
-  };
+  ];
 }
 
 /** What is wrong with the way that viewers are to go, one sentence each. @param publicUrl of the pages that they come from */

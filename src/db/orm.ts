@@ -8,6 +8,7 @@ import { Piece, PieceAttempt } from './entities/piece.ts';
 import { Playlist, PlaylistItem } from './entities/playlist.ts';
 import { ReconcileReport } from './entities/reconcile-report.ts';
 import { Session } from './entities/session.ts';
+import { ObjectMove, StorageMigration } from './entities/storage-migration.ts';
 import { Thumbnail } from './entities/thumbnail.ts';
 import { User } from './entities/user.ts';
 import { VideoRun } from './entities/video-run.ts';
@@ -20,6 +21,7 @@ import { PaceMigration } from './migrations/0004-pace.ts';
 import { WishCountsMigration } from './migrations/0005-wish-counts.ts';
 import { RetentionMigration } from './migrations/0006-retention.ts';
 import { ReservedDiskMigration } from './migrations/0007-reserved-disk.ts';
+import { StorageMigrationsMigration } from './migrations/0008-storage-migrations.ts';
 import { ReconcileMigration } from './migrations/0009-reconcile.ts';
 
 const ENTITIES = [
@@ -40,6 +42,8 @@ const ENTITIES = [
   Playlist,
   PlaylistItem,
   Comment,
+  StorageMigration,
+  ObjectMove,
 ];
 
 export interface OrmOptions {
@@ -86,6 +90,7 @@ export async function openOrm({
           { name: '0005-wish-counts', class: WishCountsMigration },
           { name: '0006-retention', class: RetentionMigration },
           { name: '0007-reserved-disk', class: ReservedDiskMigration },
+          { name: '0008-storage-migrations', class: StorageMigrationsMigration },
           { name: '0009-reconcile', class: ReconcileMigration },
         ],
         snapshot: false,

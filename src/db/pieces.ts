@@ -1,4 +1,5 @@
 import type { EntityManager } from './orm.ts';
+import { toPgArray } from './pg-array.ts';
 import type { VideoId } from '../domain/ids.ts';
 import { ORIGINAL_PREFIX } from '../domain/object-keys.ts';
 import type { Piece as PieceName } from '../domain/recipe.ts';
@@ -194,15 +195,16 @@ export async function withoutOwner(
 }
 
 /**
- * Of these keys, those that no row names and no run can come to name. What lies below a video (its id is the third part of a key)
+ * Of these keys, those that no row names, no run can come to name and nobody moves to another store. What lies below a video (its id is the third part of a key)
  * belongs to its run while there is one; and a later run gives other names.
  */
-export async function withoutOwnerOrRun(
+export async function withoutOwnerOrWork(
   tx: EntityManager,
   keys: readonly string[],
 ): Promise<readonly string[]> {
   const noRun = `not exists (select 1 from video_runs where state = 'active' and video_id::text = split_part(key, '/', 3))`;
-  return filterKeys(tx, keys, `${NO_ROW} and ${noRun}`);
+  const noMove = 'not exists (select 1 from object_moves where object_key = key)';
+  return filterKeys(tx, keys, `${NO_ROW} and ${noRun} and ${noMove}`);
 }
 
 const NO_ROW = `not exists (select 1 from pieces where object_key = key)
@@ -298,11 +300,6 @@ function toCounts(row: AttemptRow | undefined): AttemptCounts {
     kills: row?.kills ?? 0,
     platformFaultSince: row?.platform_fault_since ? new Date(row.platform_fault_since) : null,
   };
-}
-
-/** PostgreSQL's array literal; the values here hold no quotes or backslashes, and those that could are escaped. */
-function toPgArray(values: readonly string[]): string {
-  return `{${values.map((value) => `"${value.replaceAll(/["\\]/g, String.raw`\$&`)}"`).join(',')}}`;
 }
 
 function toFinished(row: Piece): FinishedPiece {

@@ -107,6 +107,8 @@ export const ERRORS = {
     title: 'The picture is still being made',
   },
   'no-active-run': conflict('Nothing is running for this video'),
+  'migration-running': conflict('The storage is being moved already'),
+  'no-open-migration': conflict('The storage is not being moved'),
   'already-completed': conflict('The video is already completed'),
   'nothing-to-do': conflict('The video no longer waits for this run'),
   'run-superseded': conflict('Another run has taken this video over'),

@@ -52,6 +52,13 @@ export function workKey(videoId: VideoId, random: string, extension: string): st
   return `videos/work/${videoId}/${random}.${extension}`;
 }
 
+/** Of what is made here; undefined of originals, whose rows say it. */
+export function contentTypeOf(key: string): string | undefined {
+  if (key.startsWith(ORIGINAL_PREFIX)) return undefined;
+  if (key.endsWith('.mp4')) return 'video/mp4';
+  return key.endsWith('.jpg') ? 'image/jpeg' : undefined;
+}
+
 /**
  * Everything but originals: what no row names here is a leftover. Uploaded posters are named by a row from the moment they are
  * acknowledged.

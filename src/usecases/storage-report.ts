@@ -1,6 +1,6 @@
 import type { Database } from '../db/database.ts';
 import { type ReservedBytes, sumReserved } from '../db/disk-reservations.ts';
-import { withoutOwnerOrRun } from '../db/pieces.ts';
+import { withoutOwnerOrWork } from '../db/pieces.ts';
 import {
   type BytesByKind,
   listUsageByOwner,
@@ -110,7 +110,7 @@ async function countOrphans(deps: StorageReportDeps, signal: AbortSignal): Promi
   let batch = new Map<string, number>();
   const flush = async (): Promise<void> => {
     const keys = [...batch.keys()];
-    for (const key of await database.run((em) => withoutOwnerOrRun(em, keys))) {
+    for (const key of await database.run((em) => withoutOwnerOrWork(em, keys))) {
       const count = isOriginalKey(key) ? originals : made;
       count.objects += 1;
       count.bytes += batch.get(key) ?? 0;

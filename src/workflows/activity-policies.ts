@@ -77,6 +77,18 @@ export const readBackPolicy: ActivityPolicy = {
   startToCloseTimeout: seconds(TRANSFER_MARGIN_SECONDS),
 };
 
+/**
+ * A slice of moving objects between stores. It ends after some seconds, but not within an object, and a large one takes hours where
+ * it is slowed down; who hangs is found by the missing heartbeat. A store that is away is waited for without end.
+ */
+export const movePolicy: ActivityPolicy = {
+  ...awaited,
+  taskQueue: TASK_QUEUES.orchestration,
+  startToCloseTimeout: '7 days',
+  heartbeatTimeout: HEARTBEAT,
+  retry: toolRetry,
+};
+
 /** Fetch and probe, on a queue of its own. */
 export function intakePolicy(input: PolicyInput): ActivityPolicy {
   return {

@@ -19,6 +19,7 @@ export const WORKFLOW_TYPES = {
   reconcileVideos: 'ReconcileVideos',
   makePictures: 'MakePictures',
   applyRetention: 'ApplyRetention',
+  migrateStorage: 'MigrateStorage',
 } as const;
 
 export const RECONCILE_SCHEDULE_ID = 'reconcile-videos';
@@ -29,6 +30,10 @@ export const ORIGIN_MEMO = 'origin';
 
 /** Sent whenever a picture is asked for, so that a run that is about to end looks once more. */
 export const PICTURES_WANTED_SIGNAL = 'picturesWanted';
+
+/** Of `MigrateStorage`. */
+export const PAUSE_SIGNAL = 'pause';
+export const RESUME_SIGNAL = 'resume';
 
 /** Operator filters, set by a run once it has claimed its video. */
 export const SEARCH_ATTRIBUTES = {

@@ -17,6 +17,7 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { joinStores } from '../../src/storage/joined-stores.ts';
 import { createLocalStore } from '../../src/storage/local-store.ts';
 import type { ObjectStore } from '../../src/storage/object-store.ts';
 import { createS3Store, type S3Store, type S3StoreOptions } from '../../src/storage/s3-store.ts';
@@ -45,12 +46,23 @@ function openS3(changes: Partial<S3StoreOptions> = {}): S3Store {
   return store;
 }
 
+const openDisk = (name: string) => createLocalStore({ root: join(folder, name) });
+
+/** A store beside one from which media are still read. */
+async function openTwo(open: () => Promise<ObjectStore>): Promise<ObjectStore> {
+  const other = { place: 'other', store: await openDisk(randomUUID()) };
+  const main = { place: 'main', store: await open() };
+  return joinStores({ main, others: [other], whichCounts: async () => undefined });
+}
+
 /** One suite for every store: what holds here is what the product relies on. */
 const STORES: readonly (readonly [name: string, open: () => Promise<ObjectStore>])[] = [
   ['local', () => createLocalStore({ root: join(folder, 'media') })],
+  ['a disk, and another before it', () => openTwo(async () => openDisk('main'))],
   ...(canRunS3
     ? ([
         ['S3', async () => openS3()],
+        ['S3, and a disk before it', () => openTwo(async () => openS3({ prefix: 'joined/' }))],
         // Of the smallest parts, below a prefix, with the SDK's own checksums.
         [
           'S3 in parts',

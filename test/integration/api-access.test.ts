@@ -278,6 +278,49 @@ describe('API keys', () => {
   });
 });
 
+describe('moving what is stored', () => {
+  const PATH = '/admin/storage/migrate';
+  const json = { from: 'local', to: 'spaces' };
+
+  it('is for administrators whose login was not narrowed', async () => {
+    const narrowed = await api.addKey(admin, 'admin', ['read', 'write']);
+    for (const [method, path] of [
+      ['GET', PATH],
+      ['POST', PATH],
+      ['DELETE', PATH],
+      ['POST', `${PATH}/pause`],
+      ['POST', `${PATH}/resume`],
+    ] as const)
+      for (const as of [owner, narrowed]) {
+        const body = method === 'POST' && path === PATH ? { json } : {};
+        expect(problemCode(await api.ask(method, path, { as, ...body }))).toBe('permission-denied');
+      }
+  });
+
+  it('tells which stores there are, and says what is wrong with others', async () => {
+    const stores = [{ name: 'local', place: 'local', isMain: true }];
+    const { status, body } = await api.ask('GET', PATH, { as: admin });
+    expect([status, body]).toEqual([200, { stores, migration: null }]);
+
+    const unknown = await api.ask('POST', PATH, { as: admin, json });
+    expect(problemCode(unknown)).toBe('validation-failed');
+    expect(unknown.body.errors).toEqual([
+      { path: 'to', message: 'The settings name no store "spaces"; they name local.' },
+    ]);
+    for (const wrong of [
+      {},
+      { from: 'local', to: 'local' },
+      { ...json, from: 'disk' },
+      { ...json, bytesPerSecond: 1 },
+      { ...json, filter: { videos: [1] } },
+      { ...json, filter: { kinds: [] } },
+    ]) {
+      const answer = await api.ask('POST', PATH, { as: admin, json: wrong });
+      expect([wrong, problemCode(answer)]).toEqual([wrong, 'validation-failed']);
+    }
+  });
+});
+
 it('routes that move bytes get the viewer of the login', async () => {
   const seen: unknown[] = [];
   const uploadRoutes = new Hono<AppEnv>().post('/videos/upload', (c) => {

@@ -22,6 +22,7 @@ import { createApiKeyFor } from '../../src/usecases/api-keys.ts';
 import { createAttemptLimiter } from '../../src/usecases/attempt-limiter.ts';
 import { createMediaLibrary } from '../../src/usecases/find-media.ts';
 import { createPictureLibrary } from '../../src/usecases/find-pictures.ts';
+import { createStorageMigrations } from '../../src/usecases/migrate-storage.ts';
 import { createOwnPosters } from '../../src/usecases/own-posters.ts';
 import { createRecall } from '../../src/usecases/recall.ts';
 import { createPasswords } from '../../src/usecases/passwords.ts';
@@ -30,7 +31,11 @@ import { getVideo } from '../../src/usecases/videos.ts';
 import { scopesOf } from '../../src/usecases/viewer.ts';
 import { createTestDatabase, type TestDatabase } from './database.ts';
 import { KEEP_ALL } from './keep-all.ts';
-import { createFakeWorkflows, type FakeWorkflows } from './fake-workflows.ts';
+import {
+  createFakeStorageWorkflow,
+  createFakeWorkflows,
+  type FakeWorkflows,
+} from './fake-workflows.ts';
 
 /** A user of a test, and a key that may do all that they may. */
 export interface TestUser {
@@ -107,6 +112,12 @@ export async function createTestApi(settings: Partial<AppDeps['settings']> = {})
       now,
     }),
     recall: createRecall({ keepMs: 0 }),
+    storageMigrations: createStorageMigrations({
+      database: db.database,
+      workflow: createFakeStorageWorkflow(),
+      stores: [{ name: 'local', place: 'local' }],
+      oldVersionGraceSeconds: 0,
+    }),
     uploadRoutes: new Hono<AppEnv>().post('/videos/upload', (c) => c.text('not under test', 201)),
     mediaRoutes: createMediaRoutes({
       library: createMediaLibrary({ database: db.database, store }),

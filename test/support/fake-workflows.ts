@@ -1,5 +1,6 @@
 import { AppError } from '../../src/domain/errors.ts';
 import type { VideoId } from '../../src/domain/ids.ts';
+import type { StorageWorkflow } from '../../src/temporal/storage-workflow.ts';
 import type { StartableVideo, VideoWorkflows } from '../../src/temporal/video-workflows.ts';
 
 /** Temporal as the routes see it: notes what it was asked, and can be away. */
@@ -48,5 +49,21 @@ export function createFakeWorkflows(): FakeWorkflows {
       return Promise.resolve(this.reachable);
     },
     close: () => Promise.resolve(),
+  };
+}
+
+/** The workflow that moves objects, as the routes see it: notes what it was asked. */
+export function createFakeStorageWorkflow(): StorageWorkflow & { readonly asked: unknown[] } {
+  const asked: unknown[] = [];
+  const note = async (what: unknown) => void asked.push(what);
+  return {
+    asked,
+    async start(input) {
+      await note(input);
+      return { workflowId: 'migrate-storage', runId: 'run-of-a-test' };
+    },
+    pause: () => note('pause'),
+    resume: () => note('resume'),
+    cancel: () => note('cancel'),
   };
 }

@@ -9,11 +9,13 @@ import { createMediaSender, type MediaSenderOptions } from '../../src/api/media/
 import { createMediaRoutes } from '../../src/api/routes/media.ts';
 import { createPictureRoutes } from '../../src/api/routes/pictures.ts';
 import { configureUploadServer } from '../../src/api/routes/upload.ts';
+import { createStorageWorkflow } from '../../src/temporal/storage-workflow.ts';
 import { createApiKeyFor } from '../../src/usecases/api-keys.ts';
 import { createAttemptLimiter } from '../../src/usecases/attempt-limiter.ts';
 import { createMediaLibrary } from '../../src/usecases/find-media.ts';
 import { createPictureLibrary } from '../../src/usecases/find-pictures.ts';
 import { openSession } from '../../src/usecases/open-session.ts';
+import { createStorageMigrations } from '../../src/usecases/migrate-storage.ts';
 import { createOwnPosters } from '../../src/usecases/own-posters.ts';
 import { createRecall } from '../../src/usecases/recall.ts';
 import { createPasswords } from '../../src/usecases/passwords.ts';
@@ -47,7 +49,7 @@ export interface PipelineApiOptions extends MediaSenderOptions {
 }
 
 export async function servePipeline(
-  { deps: { database, workflows, store, logger, settings }, ownerId }: Pipeline,
+  { deps: { database, workflows, store, stores, logger, settings }, client, ownerId }: Pipeline,
   { waitMs = 20_000, mediaOrigins = [], ...senderOptions }: PipelineApiOptions = {},
 ): Promise<PipelineApi> {
   const now = () => new Date();
@@ -64,6 +66,12 @@ export async function servePipeline(
     },
     readStorageReport: () => Promise.reject(new Error('not under test')),
     recall: createRecall({ keepMs: 0 }),
+    storageMigrations: createStorageMigrations({
+      database,
+      workflow: createStorageWorkflow(client),
+      stores,
+      oldVersionGraceSeconds: settings.oldVersionGraceSeconds,
+    }),
     uploadRoutes: new Hono<AppEnv>(),
     mediaRoutes: createMediaRoutes({ library: createMediaLibrary({ database, store }), sender }),
     pictureRoutes: createPictureRoutes({

@@ -107,9 +107,11 @@ export async function startPipeline(options: PipelineOptions = {}): Promise<Pipe
   const disk = createDisk({ folder, marginBytes: options.diskMarginBytes ?? 0 });
   const launcher = options.launcher ?? (await unconfinedLauncher());
   const settings: ServerSettings = { ...TEST_SETTINGS, ...options.settings };
+  const store = await createLocalStore({ root: path.join(folder, 'media') });
   const real: ActivityDeps = {
     database: db.database,
-    store: await createLocalStore({ root: path.join(folder, 'media') }),
+    store,
+    stores: [{ name: 'local', place: 'local', store }],
     workflows: createVideoWorkflows(client),
     runDescriptions: createRunDescriptions(client),
     ffmpeg: await createFfmpeg({

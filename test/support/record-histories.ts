@@ -7,6 +7,9 @@ import { addWish } from '../../src/db/picture-wishes.ts';
 import type { VideoId } from '../../src/domain/ids.ts';
 import { startRetention } from '../../src/temporal/apply-retention.ts';
 import type { ReconcileInput } from '../../src/domain/reconcile-input.ts';
+import { MIGRATION_WORKFLOW_ID } from '../../src/domain/storage-migration.ts';
+import { createLocalStore } from '../../src/storage/local-store.ts';
+import { createStorageWorkflow } from '../../src/temporal/storage-workflow.ts';
 import { TASK_QUEUES, WORKFLOW_TYPES } from '../../src/workflows/messages.ts';
 import { ReconcileVideos } from '../../src/workflows/reconcile-videos.ts';
 import { makeClip, runTool } from './make-clip.ts';
@@ -114,6 +117,35 @@ try {
   );
   await record('killing', { ffmpegPath: killing }, async (pipeline, keep) => {
     await keep('one-thread', `process-video-${await pipeline.submit(short)}`);
+  });
+  const bucket = await createLocalStore({ root: path.join(clips, 'bucket') });
+  const places = { name: 'spaces', place: 'a bucket', store: bucket } as const;
+  const twoStores: PipelineOptions = {
+    replace: ({ stores }) => ({ stores: [...stores, places] }),
+  };
+  await record('moving', twoStores, async (pipeline, keep) => {
+    const workflow = createStorageWorkflow(pipeline.client);
+    const stateIs = (state: string) =>
+      pipeline.until(`it is ${state}`, async () => {
+        const [row] = await pipeline.db.sql(
+          'select state from storage_migrations order by id desc limit 1',
+        );
+        return row?.['state'] === state;
+      });
+    await pipeline.addVideo(long);
+    // Slow enough to be met in the middle.
+    const move = { from: 'local', to: 'spaces', bytesPerSecond: 1_000_000 } as const;
+    await workflow.start(move);
+    await stateIs('moving');
+    await workflow.cancel();
+    await keep('migration-cancelled', MIGRATION_WORKFLOW_ID);
+
+    await workflow.start(move);
+    await stateIs('moving');
+    await workflow.pause();
+    await stateIs('paused');
+    await workflow.resume();
+    await keep('migrated', MIGRATION_WORKFLOW_ID);
   });
 } finally {
   await stopServices();

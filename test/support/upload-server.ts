@@ -22,13 +22,18 @@ import { createAttemptLimiter } from '../../src/usecases/attempt-limiter.ts';
 import { createMediaLibrary } from '../../src/usecases/find-media.ts';
 import { createRecall } from '../../src/usecases/recall.ts';
 import { createPasswords } from '../../src/usecases/passwords.ts';
+import { createStorageMigrations } from '../../src/usecases/migrate-storage.ts';
 import { recoverManifests, type RecoveryReport } from '../../src/usecases/recover-manifests.ts';
 import { createSubmitUpload } from '../../src/usecases/submit-upload.ts';
 import { createStorageReport } from '../../src/usecases/storage-report.ts';
 import { createUploadSpace } from '../../src/usecases/upload-space.ts';
 import { getVideo } from '../../src/usecases/videos.ts';
-import { createFakeWorkflows, type FakeWorkflows } from './fake-workflows.ts';
 import { KEEP_ALL } from './keep-all.ts';
+import {
+  createFakeStorageWorkflow,
+  createFakeWorkflows,
+  type FakeWorkflows,
+} from './fake-workflows.ts';
 
 export interface UploadServerOptions {
   readonly databaseUrl: string;
@@ -113,6 +118,12 @@ export async function startUploadServer(options: UploadServerOptions): Promise<U
       now,
     }),
     recall: createRecall({ keepMs: 0 }),
+    storageMigrations: createStorageMigrations({
+      database,
+      workflow: createFakeStorageWorkflow(),
+      stores: [],
+      oldVersionGraceSeconds: 0,
+    }),
     settings: {
       publicUrl: 'http://127.0.0.1',
       trustedProxies: [],

@@ -32,6 +32,8 @@ describe('replay of recorded runs', () => {
         'deleted',
         'failed-source',
         'failed-timeout',
+        'migrated',
+        'migration-cancelled',
         'one-thread',
         'original-replaced',
         'pictures',

@@ -21,6 +21,8 @@ export interface Server {
   getVideo(id: number): Promise<VideoView>;
   /** Ends its run and removes all its files. */
   deleteVideo(id: number): Promise<void>;
+  /** Any route that answers JSON. @throws Refusal */
+  ask<T>(method: string, path: string, body?: object): Promise<T>;
   /** @returns an address that logs in once and leads to `next` */
   createLoginLink(next: string): Promise<string>;
 }
@@ -46,6 +48,8 @@ export function createServerClient(options: {
   }
 
   return {
+    ask,
+
     async check() {
       try {
         await ask('GET', '/auth/me');

@@ -169,6 +169,29 @@ VIDEO_PROCESSING_TIMEOUT=600  # Maximum time in seconds for processing a video
     expect(faults.join()).not.toContain('two words');
     expect(faultsOf(() => loadStackConfig({ ...env, USE_SPACES: 'true' }))).toHaveLength(4);
   });
+
+  it('names the bucket where media lay before, whether they lie in one now or not', () => {
+    const main = parseEnvFile(BLOCK);
+    const old = Object.fromEntries(
+      Object.entries(main).flatMap(([name, value]) =>
+        name.startsWith('SPACES_') ? [[`OLD_${name}`, value]] : [],
+      ),
+    );
+    const before = { bucket: 'holiday-videos', region: 'us-east-1', checksums: 'when-required' };
+    expect(loadConfig({ ...env, ...old })).toMatchObject({ spaces: undefined, oldSpaces: before });
+    expect(loadConfig({ ...env, ...main }).oldSpaces).toBeUndefined();
+    const both = { ...env, ...main, ...old, OLD_SPACES_PREFIX: 'old' };
+    expect(loadConfig(both).oldSpaces?.prefix).toBe('old/');
+
+    expect(faultsOf(() => loadConfig({ ...env, ...main, ...old }))).toEqual([
+      'OLD_SPACES_… and SPACES_… name the same place: leave OLD_SPACES_… out.',
+    ]);
+    expect(faultsOf(() => loadConfig({ ...env, OLD_SPACES_BUCKET_NAME: 'was-here' }))).toEqual(
+      ['ACCESS_KEY', 'SECRET_KEY', 'ENDPOINT_URL'].map(
+        (name) => `OLD_SPACES_${name} is not set, and OLD_SPACES_… needs it.`,
+      ),
+    );
+  });
 });
 
 describe('loadConfig', () => {

@@ -16,6 +16,7 @@ const ALL: Record<string, policies.ActivityPolicy> = {
   readBack: policies.readBackPolicy,
   reconcile: policies.reconcilePolicy,
   removal: policies.removalPolicy,
+  move: policies.movePolicy,
   intake: policies.intakePolicy(INPUT),
   piece: policies.piecePolicy(INPUT),
   undivided: policies.undividedPolicy(INPUT, 3600),
