@@ -2,6 +2,7 @@ import { mkdirSync, rmSync } from 'node:fs';
 import { availableParallelism, cpus } from 'node:os';
 import path from 'node:path';
 import { PROJECT_ROOT } from '../src/config/env.ts';
+import { startFaultProxy } from '../test/support/fault-proxy.ts';
 import { startS3Server } from '../test/support/s3-server.ts';
 import { prepareClips } from './encode/clips.ts';
 import { UsageError } from './encode/options.ts';
@@ -19,9 +20,9 @@ const BENCH = path.join(PROJECT_ROOT, '.cache/bench');
 const CLIP_SECONDS = 30;
 
 const folder = path.join(BENCH, `storage-${process.pid}`);
-const accessLog = path.join(folder, 'access.log');
 mkdirSync(folder, { recursive: true });
-const s3 = await startS3Server(accessLog);
+const s3 = await startS3Server();
+const proxy = await startFaultProxy(s3.port);
 for (const signal of ['SIGINT', 'SIGTERM'] as const)
   process.once(signal, () => void stopAll().finally(() => process.exit(130)));
 try {
@@ -38,6 +39,7 @@ try {
 
 async function stopAll(): Promise<void> {
   await stopProducts();
+  await proxy.close();
   await s3.close();
   rmSync(folder, { recursive: true, force: true });
 }
@@ -49,17 +51,24 @@ async function main({ parts, rounds, seconds }: StorageOptions): Promise<readonl
     rows.push(row);
     process.stdout.write(`${row.measure}: ${row.value}  ${row.note ?? ''}\n`);
   };
-  await using spaces = await startProduct(folder, {
+  const { endpoint, accessKey, secretKey, bucket } = s3.settings;
+  const settings = {
     USE_SPACES: 'true',
-    SPACES_ENDPOINT_URL: s3.settings.endpoint,
-    SPACES_ACCESS_KEY: s3.settings.accessKey,
-    SPACES_SECRET_KEY: s3.settings.secretKey,
-    SPACES_BUCKET_NAME: s3.settings.bucket,
-  });
+    SPACES_ENDPOINT_URL: endpoint,
+    SPACES_ACCESS_KEY: accessKey,
+    SPACES_SECRET_KEY: secretKey,
+    SPACES_BUCKET_NAME: bucket,
+  };
+  if (parts.has('source')) {
+    const SPACES_ENDPOINT_URL = `http://127.0.0.1:${proxy.port}`;
+    await using counted = await startProduct(folder, { ...settings, SPACES_ENDPOINT_URL });
+    add(await judgeSource(counted, folder, proxy));
+  }
+  if (parts.size === 1 && parts.has('source')) return rows;
+  await using spaces = await startProduct(folder, settings);
   if (parts.has('upload')) for (const gib of [1, 2]) add(await judgeUpload(spaces, gib));
   if (parts.has('proxy'))
     for (const row of await judgeProxy(spaces, s3, { rounds, seconds })) add(row);
-  if (parts.has('source')) add(await judgeSource(spaces, folder, accessLog));
   if (parts.has('wall')) {
     const clip = await (await prepareClips(BENCH, CLIP_SECONDS)).short();
     await using local = await startProduct(folder);

@@ -41,8 +41,7 @@ export function hasS3Server(): boolean {
   return false;
 }
 
-/** @param accessLog file of a line per request, in the form of Amazon's server access logs */
-export async function startS3Server(accessLog?: string): Promise<S3Server> {
+export async function startS3Server(): Promise<S3Server> {
   const base = await mkdtemp(join(tmpdir(), 'steadyreel-s3-'));
   const accessKey = `key-${randomBytes(4).toString('hex')}`;
   const secretKey = randomBytes(16).toString('hex');
@@ -71,7 +70,6 @@ export async function startS3Server(accessLog?: string): Promise<S3Server> {
       args: [
         ...['--quiet', '--keep-alive', '--port', `127.0.0.1:${port}`],
         ...['--virtual-domain', nameOf(port)],
-        ...(accessLog === undefined ? [] : ['--access-log', accessLog]),
         // Not every file system of a test has extended attributes.
         ...['posix', '--sidecar', sidecar, root],
       ],
