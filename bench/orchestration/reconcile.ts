@@ -1,6 +1,7 @@
 import { mkdir, utimes, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { type Client as TemporalClient, ScheduleNotFoundError } from '@temporalio/client';
 import { Client } from 'pg';
 import { RECONCILE_SCHEDULE_ID } from '../../src/workflows/messages.ts';
 import { openTemporalClient } from '../../src/temporal/client.ts';
@@ -48,7 +49,7 @@ async function reconcileOnce(bench: BenchStack) {
   let highest = before;
   const client = openTemporalClient({ address: bench.temporalAddress, namespace: 'default' });
   try {
-    await client.schedule.getHandle(RECONCILE_SCHEDULE_ID).trigger();
+    await trigger(client);
   } finally {
     await client.connection.close();
   }
@@ -59,6 +60,18 @@ async function reconcileOnce(bench: BenchStack) {
       return { report, seconds: report.durationSeconds, growthMb: highest - before };
     if (Date.now() > deadline) throw new Error('reconcile takes too long');
     await sleep(200);
+  }
+}
+
+/** The worker makes the Schedule a moment after it has started. */
+async function trigger(client: TemporalClient): Promise<void> {
+  for (const deadline = Date.now() + PATIENCE_MS; ;) {
+    try {
+      return await client.schedule.getHandle(RECONCILE_SCHEDULE_ID).trigger();
+    } catch (error) {
+      if (!(error instanceof ScheduleNotFoundError) || Date.now() > deadline) throw error;
+      await sleep(500);
+    }
   }
 }
 
