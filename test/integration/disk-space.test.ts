@@ -235,12 +235,12 @@ const GRPC_NOT_FOUND = 5;
       expect(await pipeline.video(second)).toMatchObject({ status: 'pending', failure: null });
 
       // There is room for a small one, which overtakes.
-      await pipeline.waitForStatus(await pipeline.submit(short), 'completed', 60);
+      await pipeline.waitForStatus(await pipeline.submit(short), 'completed', 150);
       expect(await isWaiting(second)).toBe(true);
       await writeFile(gate, '');
-      await pipeline.waitForStatus(first, 'completed', 60);
-      await pipeline.waitForStatus(second, 'completed', 60);
-    }, 180_000);
+      await pipeline.waitForStatus(first, 'completed', 150);
+      await pipeline.waitForStatus(second, 'completed', 150);
+    }, 400_000);
 
     it('rule 34: a disk that is filled in any step is waited out', async () => {
       const notes = await mkdtemp(join(folder, 'notes-'));
@@ -277,7 +277,7 @@ const GRPC_NOT_FOUND = 5;
           expect(status).not.toBe('failed');
           return status === 'completed';
         },
-        90,
+        150,
       );
       expect((await readdir(notes)).toSorted()).toEqual(steps.toSorted());
       expect(seen.length).toBeGreaterThanOrEqual(steps.length - 1);
@@ -287,7 +287,7 @@ const GRPC_NOT_FOUND = 5;
         'select sum(encoder_faults) as faults, sum(kills) as kills from piece_attempts',
       );
       expect(counts).toEqual([{ faults: '0', kills: '0' }]);
-    }, 180_000);
+    }, 400_000);
 
     it('fail with disk-full once the patience for the platform is over, and can be tried again', async () => {
       await start(process.env['FFMPEG_PATH'] ?? '/usr/bin/ffmpeg', {
