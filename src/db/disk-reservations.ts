@@ -49,6 +49,26 @@ export async function sumReserved(
   return { runs: Number(rows[0]?.runs ?? 0), uploads: Number(rows[0]?.uploads ?? 0) };
 }
 
+/** Of the bytes that a plan says are stored in the end: caps instead of what is likely, and the work in between. */
+const EXPECTED_SHARE = 2.75;
+
+/**
+ * What videos will need that are uploaded and have no promise yet: those that wait for their probe (guessed: as much again), and
+ * runs that found no room. Uploads leave it to them, or they would fill the disk before the first run has its room.
+ * @param mostBytes  a video that needs more than this could not go on anyway, and stops nobody
+ */
+export async function sumExpected(em: EntityManager, mostBytes: number): Promise<number> {
+  const rows = await em.execute<{ bytes: string }[]>(
+    `select coalesce(sum(needed), 0) as bytes from (
+       select coalesce((run.plan -> 'estimate' ->> 'storedBytes')::numeric * ${EXPECTED_SHARE}, original_size_bytes) as needed
+         from videos left join video_runs run on run.video_id = videos.id and run.state = 'active'
+        where deleted_at is null and (run.id is not null or videos.status = 'pending') and run.reserved_bytes is null
+     ) expected where needed <= ?`,
+    [Math.floor(mostBytes)],
+  );
+  return Number(rows[0]?.bytes ?? 0);
+}
+
 /** Makes a run's promise; needs the video's lock, and `lockReservations`. */
 export async function reserveForRun(
   tx: EntityManager,

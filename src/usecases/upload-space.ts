@@ -1,5 +1,10 @@
 import type { Database } from '../db/database.ts';
-import { type ReservedBytes, reserveForUploads, sumReserved } from '../db/disk-reservations.ts';
+import {
+  type ReservedBytes,
+  reserveForUploads,
+  sumExpected,
+  sumReserved,
+} from '../db/disk-reservations.ts';
 import { formatBytes, usableBytes } from '../domain/disk-space.ts';
 import { AppError } from '../domain/errors.ts';
 import type { Logger } from '../observability/logger.ts';
@@ -14,7 +19,7 @@ const REPEAT_MS = 10_000;
  * Room on the disk of the media for the uploads of this process.
  *
  * An upload is admitted when it fits what is free beside the margin, without what active runs and other open uploads have still
- * to fill. What the uploads here have still to fill is told in the database, for runs and other API processes.
+ * to fill, and what videos that are uploaded already are expected to need. What the uploads here have still to fill is told in the database, for runs and other API processes.
  */
 export interface UploadSpace {
   /**
@@ -50,6 +55,7 @@ export function createUploadSpace(deps: UploadSpaceDeps): UploadSpace {
   const { database, disk, processName, logger } = deps;
   const claims = new Set<Claim>();
   let byOthers: ReservedBytes = { runs: 0, uploads: 0 };
+  let expectedBytes = 0;
   let toldBytes = 0;
   let repeating: NodeJS.Timeout | undefined;
 
@@ -67,6 +73,15 @@ export function createUploadSpace(deps: UploadSpaceDeps): UploadSpace {
     return byOthers;
   };
 
+  const askExpected = async (mostBytes: number): Promise<number> => {
+    try {
+      expectedBytes = await database.run((em) => sumExpected(em, mostBytes));
+    } catch (error) {
+      logger.warn({ err: error }, 'what videos need is not known now');
+    }
+    return expectedBytes;
+  };
+
   /** Little is not worth a row: the margin is larger. */
   const tell = async (): Promise<void> => {
     const bytes = reservedBytes();
@@ -82,8 +97,9 @@ export function createUploadSpace(deps: UploadSpaceDeps): UploadSpace {
   /** Looks and takes without a pause in between, so that no two uploads take the same room. */
   const grant = async (claim: Claim, least: number, most: number): Promise<void> => {
     const { runs, uploads } = await askOthers();
-    const space = await disk.measure();
-    const freeBytes = usableBytes(space) - runs - uploads - reservedBytes();
+    const unpromised = async () => usableBytes(await disk.measure()) - runs - uploads;
+    const expected = await askExpected(await unpromised());
+    const freeBytes = (await unpromised()) - expected - reservedBytes();
     if (least > freeBytes) throw noRoom(least, freeBytes);
     claim.grantedBytes += Math.min(most, freeBytes);
   };

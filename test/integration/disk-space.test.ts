@@ -129,6 +129,23 @@ const GRPC_NOT_FOUND = 5;
       for (const { socket } of [refused, larger]) socket.destroy();
     });
 
+    it('leave room for what is uploaded already and waits to be probed, or for its disk', async () => {
+      const id = await api.addVideo(user, { originalSizeBytes: 30 * MB });
+      const refused = await expecting(11 * MB);
+      await refused.until(/^HTTP\/1.1 507 [^]*(?:9\.\d|10) MB are free/);
+
+      // One that could not go on anyway stops nobody.
+      await api.db.sql(
+        `insert into video_runs (video_id, workflow_id, run_id, kind, version, settings, source, plan)
+         values ($1, 'w2', 'r2', 'upload', 1, '{}', '{}', $2)`,
+        [id, JSON.stringify({ estimate: { storedBytes: 100 * MB } })],
+      );
+      const admitted = await expecting(39 * MB);
+      await admitted.until(/^HTTP\/1.1 100 Continue/);
+      for (const { socket } of [refused, admitted]) socket.destroy();
+      await api.db.sql('delete from videos');
+    });
+
     it('without a length are stopped at the border', async () => {
       const client = await announce({ 'Transfer-Encoding': 'chunked' });
       const start = encodeForm([{ name: 'video', content: film(MB), fileName: 'a.mp4' }]);
