@@ -1,37 +1,26 @@
 import { writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { type SettingName, SETTINGS } from '../src/config/settings.ts';
-import { type ErrorCode, ERRORS, type Fault, FAULTS } from '../src/domain/errors.ts';
+import { type ErrorCode, ERRORS } from '../src/domain/errors.ts';
+import { type Fault, FAULTS } from '../src/domain/faults.ts';
 
 /**
  * `npm run docs`: writes the pages of docs/ that are tables of the code. A unit test sees that they are up to date.
  */
 
-/** What each fault means: who has to act, and what becomes of the work. */
-const FAULT_MEANINGS: Readonly<Record<Fault, string>> = {
-  caller: 'The request, or whoever sent it. Send another one.',
-  conflict: 'The state of things does not allow it now. Look at the video, then decide.',
-  source: 'The uploaded file. The run fails at once and is not repeated; the original stays.',
-  encoder:
-    'The encoder, or what it wrote. A piece is tried three times, four where it was killed; then the run fails.',
-  timeout: 'The work took longer than its budget. The run fails; a retry may be given more time.',
-  platform:
-    'This server: disk, database, workflow server, or a bug. Runs wait it out in plain sight; an operator should look.',
-  cancelled: 'Somebody asked for it.',
-};
-
 /** The page about error codes: one section for each fault, one heading for each code. */
 export function renderErrors(): string {
   const codes = Object.keys(ERRORS) as ErrorCode[];
-  const sections = FAULTS.flatMap((fault) => [
+  const sections = (Object.keys(FAULTS) as Fault[]).flatMap((fault) => [
     `## Fault: ${fault}`,
-    FAULT_MEANINGS[fault],
+    FAULTS[fault].meaning,
+    FAULTS[fault].run,
     ...codes.filter((code) => ERRORS[code].fault === fault).map(renderError),
   ]);
   return page(
     'Errors',
-    'src/domain/errors.ts',
-    'A code is the same string everywhere: `code` in problem documents (RFC 9457) and in the `failure` of a video, failure type in\nTemporal, search attribute `VideoFailure`, `errorCode` in logs. A running server explains one at `/problems/<code>`.',
+    'src/domain/errors.ts and src/domain/faults.ts',
+    'A code is the same string everywhere: `code` in problem documents (RFC 9457) and in the `failure` of a video, failure type in\nTemporal, search attribute `VideoFailure`, `errorCode` in logs. A running server explains one at `/problems/<code>`. What a fault does to a run stands at the head of its\nsection.',
     sections,
   );
 }

@@ -25,7 +25,7 @@ import {
   findSoundPieces,
   keepPiece,
   linkUnowned,
-  ownerOf,
+  ledgerOf,
   requirePlan,
 } from './pieces.ts';
 
@@ -52,7 +52,7 @@ export function buildRendition(
       throw new AppError('piece-missing', { detail: `The plan has no ${quality}.` });
 
     const piece = renditionPiece(plan, rendition, attempt.run.settings);
-    const done = (await findSoundPieces(deps, ownerOf(attempt.run), [piece])).get(piece.name);
+    const done = (await findSoundPieces(deps, ledgerOf(attempt.run), [piece])).get(piece.name);
     const kept = done ?? (await join(deps, attempt, plan, rendition));
     await enterStreams(deps, attempt, { plan, rendition, piece: kept });
     return { text: done === undefined ? 'joined' : 'there already' };
@@ -70,7 +70,7 @@ async function join(
   const audio = plan.audio === null ? undefined : audioPiece(plan);
   const found = await findSoundPieces(
     deps,
-    ownerOf(run),
+    ledgerOf(run),
     audio === undefined ? chunks : [...chunks, audio],
   );
   const require = (name: string): FinishedPiece => {
@@ -135,7 +135,7 @@ async function requireSameFrames(
   plan: EncodingPlan,
 ): Promise<void> {
   const pieces = plan.renditions.map((rendition) => renditionPiece(plan, rendition, run.settings));
-  const joined = [...(await findPieces(tx, ownerOf(run), pieces)).values()];
+  const joined = [...(await findPieces(tx, ledgerOf(run), pieces)).values()];
   const frames = Object.fromEntries(joined.map(({ name, facts }) => [name, facts.frames ?? 0]));
   if (new Set(Object.values(frames)).size <= 1) return;
   throw checkFailed('frame-count', 'The renditions have different numbers of frames.', {

@@ -2,6 +2,7 @@ import {
   adoptRun,
   endRun,
   findActiveRun,
+  findLastMediaInfo,
   findLastRun,
   insertRun,
   isSameRun,
@@ -9,10 +10,11 @@ import {
   type Run,
   type RunVideo,
 } from '../db/runs.ts';
-import type { EntityManager } from '../db/orm.ts';
+import { refuseImpossible } from '../domain/encoding-plan.ts';
 import { AppError } from '../domain/errors.ts';
 import type { RunIdentity } from '../domain/ids.ts';
-import type { ProcessVideoInput } from '../domain/process-video-input.ts';
+import { chooseRedo } from '../domain/redo.ts';
+import type { RunRequest } from '../domain/run-request.ts';
 import type { RunSettings } from '../domain/run-settings.ts';
 import type { RunKind } from '../domain/video.ts';
 import type { Claim, ClaimRequest } from './contracts.ts';
@@ -25,7 +27,8 @@ import { logQueueStatus } from './queue-status.ts';
  *
  * A run that waits for an upload finds nothing to do once the video no longer waits: a start that Temporal repeats must not
  * revive a cancelled one.
- * @throws `video-not-found`, `video-busy` (with the workflow id of the active run)
+ * @throws `video-not-found`, `video-busy` (with the workflow id of the active run), `invalid-workflow-input` (renditions are asked
+ *   for that the source is known not to have)
  */
 export async function claimVideo(deps: ActivityDeps, input: ClaimRequest): Promise<Claim> {
   const identity = currentRun();
@@ -52,8 +55,11 @@ export async function claimVideo(deps: ActivityDeps, input: ClaimRequest): Promi
     if (input.origin !== undefined && video.status !== 'pending' && !isReset) {
       return { outcome: 'nothing-to-do', reason: `the video is ${video.status}` };
     }
-    const kind = await chooseKind(tx, video);
-    const settings = takeSnapshot(deps.settings, video, input);
+    const last = await findLastRun(tx, video.id);
+    const kind = chooseKind(video, last);
+    const settings = takeSnapshot(deps.settings, video, { input, last, isReset });
+    const info = await findLastMediaInfo(tx, video.id);
+    if (info !== undefined) refuseImpossible(info, settings);
     return claimed(await insertRun(tx, video, { identity, kind, settings }), video);
   });
   deps.logger.info({ ...identity, videoId: input.videoId, outcome: claim.outcome }, 'run started');
@@ -76,30 +82,60 @@ function busy(active: Run): AppError {
   });
 }
 
-async function chooseKind(tx: EntityManager, video: RunVideo): Promise<RunKind> {
+function chooseKind(video: RunVideo, last: Run | undefined): RunKind {
   if (video.version !== null) return 'reprocess';
-  return (await findLastRun(tx, video.id)) === undefined ? 'upload' : 'retry';
+  return last === undefined ? 'upload' : 'retry';
 }
 
+/**
+ * The settings of a new run: what is asked for, else what the server says.
+ *
+ * A run in the place of one that the workflow server has lost does what that one was asked for. What a run before it was to make
+ * anew, and has made, need not be made once more: with the same wish a run goes on from one that did not come to its end, or that
+ * it is a reset of.
+ */
 function takeSnapshot(
   server: ServerSettings,
   video: RunVideo,
-  input: ProcessVideoInput,
+  { input, last, isReset }: { input: ClaimRequest; last: Run | undefined; isReset: boolean },
 ): RunSettings {
+  const request = input.origin === 'recover' && last?.state === 'lost' ? asked(last) : input;
+  const { skip = [] } = request;
+  const goesOn = last !== undefined && (isReset || last.state !== 'completed');
+  const redo = chooseRedo(request, {
+    version: video.lastVersion + 1,
+    earlier: goesOn ? last.settings.redo : undefined,
+  });
   return {
-    profile: input.profile ?? video.profile,
+    profile: request.profile ?? video.profile,
     crf: server.crf,
     preset: server.preset,
-    timeoutSeconds: input.timeoutSeconds ?? server.timeoutSeconds,
+    timeoutSeconds: request.timeoutSeconds ?? server.timeoutSeconds,
     maxDurationSeconds: server.maxDurationSeconds,
     onTruncated: server.onTruncated,
-    thumbnailTimestamps: input.thumbnailTimestamps ?? video.thumbnailTimestamps,
+    thumbnailTimestamps: request.thumbnailTimestamps ?? video.thumbnailTimestamps,
     platformFaultPatienceSeconds: server.platformFaultPatienceSeconds,
     lanes: server.lanes,
     threads: server.threads,
     ffmpegMemoryMb: server.ffmpegMemoryMb,
     decodeCheck: server.decodeCheck,
-    keepOriginal: server.keepOriginal,
+    // What was left out can only be made later where the original is.
+    keepOriginal: server.keepOriginal || skip.length > 0,
+    ...(skip.length > 0 && { skip }),
+    ...(redo && { redo }),
+  };
+}
+
+/** What a run was asked for, out of its snapshot. */
+function asked({ settings }: Run): RunRequest {
+  const { profile, timeoutSeconds, thumbnailTimestamps, skip, redo } = settings;
+  return {
+    profile,
+    timeoutSeconds,
+    ...(thumbnailTimestamps && { thumbnailTimestamps }),
+    ...(skip && { skip }),
+    ...(redo && { from: redo.from }),
+    ...(redo?.renditions && { renditions: redo.renditions }),
   };
 }
 

@@ -5,7 +5,7 @@ import { verifySound } from '../media/verify.ts';
 import type { VideoRef } from './contracts.ts';
 import type { ActivityDeps } from './deps.ts';
 import { doHeavyWork, type HeavySpec } from './heavy-work.ts';
-import { fetchSource, findSoundPieces, keepPiece, ownerOf, requirePlan } from './pieces.ts';
+import { fetchSource, findSoundPieces, keepPiece, ledgerOf, requirePlan } from './pieces.ts';
 
 /** Encodes the sound of the whole video, once for all renditions. */
 export function compressAudio(
@@ -17,7 +17,7 @@ export function compressAudio(
     const plan = requirePlan(attempt.run);
     if (plan.audio === null) return { text: 'no sound' };
     const piece = audioPiece(plan);
-    const done = await findSoundPieces(deps, ownerOf(attempt.run), [piece]);
+    const done = await findSoundPieces(deps, ledgerOf(attempt.run), [piece]);
     if (done.has(piece.name)) return { text: 'there already' };
 
     const outputPath = path.join(attempt.folder, 'audio.mp4');

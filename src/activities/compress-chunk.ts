@@ -21,7 +21,7 @@ import {
   findSoundPieces,
   findUnjoined,
   keepPiece,
-  ownerOf,
+  ledgerOf,
   requirePlan,
 } from './pieces.ts';
 
@@ -82,7 +82,7 @@ async function findMissing(
 ): Promise<readonly RenditionPlan[]> {
   const nameOf = (rendition: RenditionPlan) => chunkPiece(plan, chunk, rendition, run.settings);
   const wanted = await findUnjoined(deps, run);
-  const done = await findSoundPieces(deps, ownerOf(run), wanted.map(nameOf));
+  const done = await findSoundPieces(deps, ledgerOf(run), wanted.map(nameOf));
   return wanted.filter((rendition) => !done.has(nameOf(rendition).name));
 }
 
@@ -179,7 +179,7 @@ async function fetchPicture(
     return { sourcePath, videoStreamIndex: plan.video.streamIndex, clock };
   }
   const copy = indexedCopyPiece(plan);
-  const piece = (await findSoundPieces(deps, ownerOf(attempt.run), [copy])).get(copy.name);
+  const piece = (await findSoundPieces(deps, ledgerOf(attempt.run), [copy])).get(copy.name);
   if (piece === undefined) throw new AppError('piece-missing', { piece: copy.name });
   return {
     sourcePath: await fetchPiece(deps, attempt, piece, 'indexed.mkv'),
@@ -197,6 +197,6 @@ async function countDone(
   const rendition = plan.renditions.at(-1);
   if (rendition === undefined) return 0;
   const pieces = plan.chunks.map((chunk) => chunkPiece(plan, chunk, rendition, run.settings));
-  const done = await deps.database.run((em) => findPieces(em, ownerOf(run), pieces));
+  const done = await deps.database.run((em) => findPieces(em, ledgerOf(run), pieces));
   return done.size;
 }

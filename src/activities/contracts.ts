@@ -107,7 +107,7 @@ export interface OrchestrationActivities extends ReconcileActivities {
   /** Deletes objects that no row names at the moment of deletion. */
   deleteObjects(input: Orphans): Promise<{ readonly deleted: number }>;
 
-  cancelActiveRun(input: VideoRef): Promise<{ readonly stillActive: boolean }>;
+  cancelActiveRun(input: CancelForDeletion): Promise<{ readonly stillActive: boolean }>;
   removeVideo(input: VideoRef): Promise<DeletionReceipt>;
 
   /** Removes the original of a published video, where it is not to be kept. */
@@ -190,6 +190,12 @@ export type PictureOutcome =
   | { readonly outcome: 'made' | 'gone' }
   | { readonly outcome: 'failed'; readonly code: ErrorCode };
 
+export interface CancelForDeletion extends VideoRef {
+  /** It was asked in vain: its run is ended from outside. */
+  readonly insist: boolean;
+}
+
+/** What a deletion has removed; nothing where nobody has deleted the video, or another one was first. */
 export interface DeletionReceipt {
   readonly videoId: number;
   readonly objectsDeleted: number;

@@ -16,7 +16,7 @@ import {
   fetchSource,
   findSoundPieces,
   keepPiece,
-  ownerOf,
+  ledgerOf,
   requirePlan,
   requireSource,
 } from './pieces.ts';
@@ -39,7 +39,7 @@ export function convert(deps: ActivityDeps, { videoId }: VideoRef): Promise<{ te
       return { text: `the ${source.kind} is MP4/H.264 already` };
     }
     const piece = copyPiece(plan);
-    const done = (await findSoundPieces(deps, ownerOf(attempt.run), [piece])).get(piece.name);
+    const done = (await findSoundPieces(deps, ledgerOf(attempt.run), [piece])).get(piece.name);
     if (done === undefined) await makeCopy(deps, attempt, plan);
     else {
       await asActiveRun(deps, videoId, (tx, run) =>

@@ -1,7 +1,14 @@
 import { CancelledFailure, Context } from '@temporalio/activity';
 import { type AttemptCounts, type AttemptEnd, countEnd, countStart } from '../db/pieces.ts';
-import { enterStage, reportWaiting, type Run, type RunVideo } from '../db/runs.ts';
+import { enterStage, type Run, type RunVideo } from '../db/runs.ts';
 import { AppError, ERRORS } from '../domain/errors.ts';
+import {
+  FAULTS,
+  KILLS_BEFORE_LOW_MEMORY,
+  MOST_ENCODER_FAULTS,
+  MOST_KILLS,
+  MOST_UNENDED_STARTS,
+} from '../domain/faults.ts';
 import type { VideoId } from '../domain/ids.ts';
 import { TRANSFER_MARGIN_SECONDS } from '../domain/tool-time.ts';
 import type { Stage } from '../domain/video.ts';
@@ -13,7 +20,8 @@ import { type AttemptProgress, trackProgress } from './attempt-progress.ts';
 import type { ActivityDeps } from './deps.ts';
 import { ASK_AGAIN_MS, ASK_SIBLING_AGAIN_MS } from './encoder-admission.ts';
 import { asActiveRun, currentRun } from './fence.ts';
-import { ASK_FOR_DISK_AGAIN_MS, requireDisk } from './reserve-disk.ts';
+import { tellWait, waitForPlatform } from './platform-wait.ts';
+import { requireDisk } from './reserve-disk.ts';
 import { toApplicationFailure } from './to-application-failure.ts';
 
 /** What a heavy activity is, for records and limits. */
@@ -58,13 +66,6 @@ const HEARTBEAT_EVERY_MS = 2_000;
 const PROBE_MS = 600_000;
 /** Of a step's time; checks and storing take the rest. */
 const TOOL_SHARE = 0.96;
-/** Consecutive starts without an end: something in this piece takes its worker down. */
-const MOST_UNENDED_STARTS = 10;
-const MOST_ENCODER_FAULTS = 3;
-/** The first kill is repeated as it was; the second hands over to one thread; two more end the video. */
-const KILLS_BEFORE_LOW_MEMORY = 2;
-const MOST_KILLS = 4;
-const PLATFORM_RETRY_MS = 15_000;
 
 /**
  * Runs one attempt: heartbeats, private folder, budget of tool time, counters, and what follows from each kind of fault.
@@ -216,7 +217,7 @@ async function endFailed(
   error: unknown,
 ): Promise<unknown> {
   const known = nameFault(error);
-  const end = chooseEnd(known, ERRORS[known.code].fault);
+  const end = chooseEnd(known);
   const counts = await noteEnd(deps, run, spec, end).catch(() => undefined);
 
   if (end === 'waited') return waitForMemory(deps, run, spec, known);
@@ -227,17 +228,24 @@ async function endFailed(
       nonRetryable: (counts?.encoderFaults ?? 0) >= MOST_ENCODER_FAULTS,
     });
   }
-  if (end === 'platform-fault')
-    return waitForPlatform(deps, run, spec, { known, since: counts?.platformFaultSince });
+  if (end === 'platform-fault') {
+    return waitForPlatform(deps, {
+      videoId: spec.videoId,
+      fault: known,
+      waitedMs: counts?.platformFaultSince ? Date.now() - counts.platformFaultSince.getTime() : 0,
+      patienceSeconds: run?.settings.platformFaultPatienceSeconds ?? Number.POSITIVE_INFINITY,
+    });
+  }
   return toApplicationFailure(known);
 }
 
-function chooseEnd({ code }: AppError, fault: string): AttemptEnd {
+const ENDS = { once: 'planned', counted: 'encoder-fault', waited: 'platform-fault' } as const;
+
+function chooseEnd({ code }: AppError): AttemptEnd {
   if (code === 'waiting-for-memory') return 'waited';
   if (code === 'encoder-out-of-memory') return 'killed';
   if (code === 'worker-lost') return 'planned';
-  if (fault === 'encoder') return 'encoder-fault';
-  return fault === 'platform' ? 'platform-fault' : 'planned';
+  return ENDS[FAULTS[ERRORS[code].fault].tries];
 }
 
 function hasKilledEnough(kills: number): boolean {
@@ -252,24 +260,6 @@ export function nameFault(error: unknown): AppError {
   return new AppError('internal-error', { detail }, { cause: error });
 }
 
-/** Faults of the platform are waited out in plain sight, for as long as the snapshot allows; then they end the run. */
-async function waitForPlatform(
-  deps: ActivityDeps,
-  run: Run | undefined,
-  spec: HeavySpec,
-  { known, since }: { known: AppError; since: Date | null | undefined },
-): Promise<unknown> {
-  const patienceMs =
-    (run?.settings.platformFaultPatienceSeconds ?? Number.POSITIVE_INFINITY) * 1000;
-  const waitsForDisk = known.code === 'waiting-for-disk';
-  if (since && Date.now() - since.getTime() > patienceMs) {
-    // The wait is over: what a failed video is told is the reason.
-    const reason = waitsForDisk ? new AppError('disk-full', known.details) : known;
-    return toApplicationFailure(reason, { nonRetryable: true });
-  }
-  return tellWait(deps, spec, known, waitsForDisk ? ASK_FOR_DISK_AGAIN_MS : PLATFORM_RETRY_MS);
-}
-
 /** Ends at once, so that it holds no slot. A run of which another piece is encoding here is not waiting. */
 async function waitForMemory(
   deps: ActivityDeps,
@@ -279,21 +269,7 @@ async function waitForMemory(
 ): Promise<unknown> {
   if (run !== undefined && deps.encoders.isWorkingFor(run.id))
     return toApplicationFailure(known, { nextRetryDelayMs: ASK_SIBLING_AGAIN_MS });
-  return tellWait(deps, spec, known, ASK_AGAIN_MS);
-}
-
-async function tellWait(
-  deps: ActivityDeps,
-  spec: HeavySpec,
-  known: AppError,
-  nextRetryDelayMs: number,
-): Promise<unknown> {
-  const next = new Date(Date.now() + nextRetryDelayMs).toISOString().slice(11, 19);
-  const waitingFor = `${known.code}: ${known.message}, next try ${next} UTC`;
-  await deps.database
-    .run((em) => reportWaiting(em, spec.videoId, currentRun(), waitingFor))
-    .catch(() => undefined);
-  return toApplicationFailure(known, { nonRetryable: false, nextRetryDelayMs });
+  return tellWait(deps, spec.videoId, known, ASK_AGAIN_MS);
 }
 
 async function noteEnd(

@@ -10,7 +10,7 @@ import type { VideoRef } from './contracts.ts';
 import type { ActivityDeps } from './deps.ts';
 import { explainShortfall, framesOf } from './explain-shortfall.ts';
 import { doHeavyWork, type HeavySpec, type HeavyWork } from './heavy-work.ts';
-import { fetchSource, findSoundPieces, keepPiece, ownerOf, requirePlan } from './pieces.ts';
+import { fetchSource, findSoundPieces, keepPiece, ledgerOf, requirePlan } from './pieces.ts';
 
 /**
  * Copies the picture of a source without an index into a container that has one, for the chunks. It goes with them at publish.
@@ -29,7 +29,7 @@ export function indexSource(deps: ActivityDeps, { videoId }: VideoRef): Promise<
     const plan = requirePlan(attempt.run);
     if (!plan.needsIndex) return { text: 'not needed' };
     const piece = indexedCopyPiece(plan);
-    const done = await findSoundPieces(deps, ownerOf(attempt.run), [piece]);
+    const done = await findSoundPieces(deps, ledgerOf(attempt.run), [piece]);
     if (done.has(piece.name)) return { text: 'there already' };
 
     const sourcePath = await fetchSource(deps, attempt);

@@ -24,6 +24,7 @@ import {
   planMoves,
   setMigrationPaused,
 } from './migrate-storage.ts';
+import { visibly } from './platform-wait.ts';
 import { probe } from './probe.ts';
 import { publish } from './publish.ts';
 import { checkStoredObjects } from './reconcile-objects.ts';
@@ -51,10 +52,10 @@ export function createActivities(deps: ActivityDeps): Activities {
   return {
     orchestration: {
       claimVideo: short((input) => claimVideo(deps, input)),
-      listMissingChunks: short((input) => listMissingChunks(deps, input)),
-      listMissingRenditions: short((input) => listMissingRenditions(deps, input)),
+      listMissingChunks: visibly(deps, listMissingChunks),
+      listMissingRenditions: visibly(deps, listMissingRenditions),
       warnRun: short((input) => warnRun(deps, input)),
-      publish: short((input) => publish(deps, input)),
+      publish: visibly(deps, publish, Number.POSITIVE_INFINITY),
       markFailed: (input) => markFailed(deps, input),
       markCancelled: (input) => markCancelled(deps, input),
       deleteObjects: short((input) => deleteObjects(deps, input)),

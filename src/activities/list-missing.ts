@@ -9,7 +9,7 @@ import type { Quality } from '../domain/video.ts';
 import type { MissingPieces, VideoRef } from './contracts.ts';
 import type { ActivityDeps } from './deps.ts';
 import { asActiveRun } from './fence.ts';
-import { findSoundPieces, findUnjoined, ownerOf, requirePlan } from './pieces.ts';
+import { findSoundPieces, findUnjoined, ledgerOf, requirePlan } from './pieces.ts';
 
 /** What compress has still to make. A rendition that is joined already needs no chunks any more. */
 export async function listMissingChunks(
@@ -47,7 +47,7 @@ async function findMissing(
   );
   const audio = audioPiece(plan);
   const copy = indexedCopyPiece(plan);
-  const done = await findSoundPieces(deps, ownerOf(run), [
+  const done = await findSoundPieces(deps, ledgerOf(run), [
     audio,
     copy,
     ...wanted.map(({ piece }) => piece),

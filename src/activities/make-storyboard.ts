@@ -10,7 +10,7 @@ import type { VideoRef } from './contracts.ts';
 import type { ActivityDeps } from './deps.ts';
 import { asActiveRun } from './fence.ts';
 import { doHeavyWork, type HeavySpec, type HeavyWork } from './heavy-work.ts';
-import { fetchPiece, findSoundPieces, keepPiece, ownerOf, requirePlan } from './pieces.ts';
+import { fetchPiece, findSoundPieces, keepPiece, ledgerOf, requirePlan } from './pieces.ts';
 import { warnOfPictures } from './picture-faults.ts';
 
 /**
@@ -51,7 +51,7 @@ async function makeAll(
   const plan = requirePlan(run);
   const source = storyboardSource(plan);
   const wanted = renditionPiece(plan, source, run.settings);
-  const rendition = (await findSoundPieces(deps, ownerOf(run), [wanted])).get(wanted.name);
+  const rendition = (await findSoundPieces(deps, ledgerOf(run), [wanted])).get(wanted.name);
   if (rendition === undefined) throw new AppError('piece-missing', { piece: wanted.name });
 
   const layout = planStoryboard({
@@ -62,7 +62,7 @@ async function makeAll(
     heightPx: source.heightPx,
   });
   const pieces = storyboardPieces(plan, layout, source.quality);
-  const done = await findSoundPieces(deps, ownerOf(run), pieces);
+  const done = await findSoundPieces(deps, ledgerOf(run), pieces);
   const present = pieces.flatMap(({ name }) => done.get(name) ?? []);
   if (present.length === pieces.length) return { layout, sheets: present };
 

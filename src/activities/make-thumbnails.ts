@@ -15,7 +15,7 @@ import type { VideoRef } from './contracts.ts';
 import type { ActivityDeps } from './deps.ts';
 import { asActiveRun } from './fence.ts';
 import { doHeavyWork, type HeavySpec, type HeavyWork } from './heavy-work.ts';
-import { findSoundPieces, keepPiece, ownerOf, requirePlan } from './pieces.ts';
+import { findSoundPieces, keepPiece, ledgerOf, requirePlan } from './pieces.ts';
 import { warnOfPictures } from './picture-faults.ts';
 
 /**
@@ -72,7 +72,7 @@ async function makeAll(
   const { run, video, folder, signal } = attempt;
   const from = pictureSource(plan);
   const pieces = times.map((atSeconds, index) => thumbnailPiece(plan, { index, atSeconds }, from));
-  const done = await findSoundPieces(deps, ownerOf(run), pieces);
+  const done = await findSoundPieces(deps, ledgerOf(run), pieces);
 
   const streams = await deps.database.run((em) => listStreams(em, video.id, run.version));
   const stream = streams.find(({ output }) => output === from);

@@ -4,7 +4,7 @@ import { AppError } from '../domain/errors.ts';
 import { chunkPiece } from '../domain/recipe.ts';
 import type { ActivityDeps } from './deps.ts';
 import type { HeavyWork } from './heavy-work.ts';
-import { deleteIfUnowned, ownerOf } from './pieces.ts';
+import { deleteIfUnowned, ledgerOf } from './pieces.ts';
 
 /**
  * Pieces of one rendition that cannot be joined with the others: their parameter sets differ from those of the piece that was
@@ -30,7 +30,7 @@ export async function forgetOddPieces(
   const odd: FinishedPiece[] = [];
   for (const rendition of plan.renditions) {
     const chunks = plan.chunks.map((chunk) => chunkPiece(plan, chunk, rendition, run.settings));
-    const found = await deps.database.run((em) => findPieces(em, ownerOf(run), chunks));
+    const found = await deps.database.run((em) => findPieces(em, ledgerOf(run), chunks));
     odd.push(...findOddPieces([...found.values()]));
   }
   for (const piece of odd) await deps.database.run((em) => forgetPiece(em, piece));

@@ -2,6 +2,7 @@ import { Context } from '@temporalio/activity';
 import { endWish, failWish, startWish, type Wish, type WishFailure } from '../db/picture-wishes.ts';
 import { type AttemptEnd, withoutOwner } from '../db/pieces.ts';
 import { AppError, ERRORS } from '../domain/errors.ts';
+import { MOST_ENCODER_FAULTS } from '../domain/faults.ts';
 import { TRANSFER_MARGIN_SECONDS } from '../domain/tool-time.ts';
 import type { FfmpegCommand } from '../media/ffmpeg-command.ts';
 import type { FfmpegRunOptions } from '../media/ffmpeg.ts';
@@ -27,7 +28,6 @@ export interface PictureWork {
 const HEARTBEAT_EVERY_MS = 2_000;
 /** Something in this picture takes its worker down. */
 const MOST_UNENDED_STARTS = 5;
-const MOST_ENCODER_FAULTS = 3;
 const PLATFORM_RETRY_MS = 15_000;
 
 /**

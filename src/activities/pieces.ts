@@ -6,8 +6,9 @@ import {
   type FinishedPiece,
   findPieces,
   forgetPiece,
-  type PieceOwner,
   recordPiece,
+  removeReplaced,
+  type RunLedger,
   withoutOwner,
 } from '../db/pieces.ts';
 import { renewSource, type Run } from '../db/runs.ts';
@@ -25,8 +26,8 @@ import type { HeavyWork } from './heavy-work.ts';
 
 /** How activities and the ledger meet: what is finished, bringing it here, and entering what was made. */
 
-export function ownerOf(run: Run): PieceOwner {
-  return { videoId: run.videoId, sourceSha256: run.source.sha256 };
+export function ledgerOf({ videoId, source, version, settings }: Run): RunLedger {
+  return { videoId, sourceSha256: source.sha256, version, redo: settings.redo };
 }
 
 /** The plan of a run. @throws `piece-missing` when it has none, so that the run goes back to where plans are made */
@@ -42,10 +43,10 @@ export function requirePlan(run: Run): EncodingPlan {
  */
 export async function findSoundPieces(
   deps: ActivityDeps,
-  owner: PieceOwner,
+  ledger: RunLedger,
   wanted: readonly Piece[],
 ): Promise<ReadonlyMap<string, FinishedPiece>> {
-  const recorded = await deps.database.run((em) => findPieces(em, owner, wanted));
+  const recorded = await deps.database.run((em) => findPieces(em, ledger, wanted));
   const sound = new Map<string, FinishedPiece>();
   for (const [name, piece] of recorded) {
     const facts = await deps.store.stat(piece.objectKey);
@@ -54,7 +55,7 @@ export async function findSoundPieces(
       continue;
     }
     deps.logger.warn(
-      { videoId: owner.videoId, piece: name, objectKey: piece.objectKey },
+      { videoId: ledger.videoId, piece: name, objectKey: piece.objectKey },
       'finished piece is not sound',
     );
     await deps.database.run((em) => forgetPiece(em, piece));
@@ -69,7 +70,7 @@ export async function findUnjoined(
 ): Promise<readonly RenditionPlan[]> {
   const plan = requirePlan(run);
   const pieces = plan.renditions.map((rendition) => renditionPiece(plan, rendition, run.settings));
-  const done = await findSoundPieces(deps, ownerOf(run), pieces);
+  const done = await findSoundPieces(deps, ledgerOf(run), pieces);
   return plan.renditions.filter((_rendition, index) => !done.has(pieces[index]?.name ?? ''));
 }
 
@@ -162,22 +163,26 @@ export async function keepPiece(
   const key = made.key ?? workKey(video.id, randomUUID(), path.extname(made.path).slice(1));
   const stored = await putUnowned(deps, key, made.path, signal);
   let kept: FinishedPiece | undefined;
+  let replaced: readonly string[] = [];
   try {
     const record = () =>
       asActiveRun(deps, video.id, async (tx, run) => {
-        const piece = await recordPiece(tx, ownerOf(attempt.run), made.piece, {
+        const ledger = ledgerOf(attempt.run);
+        const piece = await recordPiece(tx, ledger, made.piece, {
           ...stored,
           objectKey: key,
           toolVersion: deps.ffmpeg.version,
           facts: made.facts,
         });
+        replaced = ledger.redo === undefined ? [] : await removeReplaced(tx, ledger, made.piece);
         await andThen?.(tx, run, piece);
         return piece;
       });
     kept = await waitOutDatabase(record, signal);
     return kept;
   } finally {
-    if (kept?.objectKey !== key) await deleteIfUnowned(deps, [key]).catch(() => undefined);
+    const useless = kept?.objectKey === key ? replaced : [key, ...replaced];
+    if (useless.length > 0) await deleteIfUnowned(deps, useless).catch(() => undefined);
   }
 }
 

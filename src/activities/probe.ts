@@ -15,8 +15,9 @@ import type { ProbeSummary, VideoRef } from './contracts.ts';
 import type { ActivityDeps } from './deps.ts';
 import { asActiveRun } from './fence.ts';
 import { doHeavyWork, type HeavySpec, type HeavyWork } from './heavy-work.ts';
+import { chooseDivision } from './choose-division.ts';
 import { reserveDisk } from './reserve-disk.ts';
-import { fetchSource, ownerOf } from './pieces.ts';
+import { fetchSource, ledgerOf } from './pieces.ts';
 
 /**
  * Reads what the source is and plans what is made of it, and reserves the disk for it. The plan stays with the run; only what an
@@ -37,7 +38,8 @@ async function makePlan(deps: ActivityDeps, attempt: HeavyWork): Promise<Encodin
     ...attempt.probeLimits(),
     timeoutMs: PROBE_TOOL_SECONDS * 1000,
   });
-  const plan = planEncoding(info, attempt.run.settings, attempt.run.source.kind);
+  const { settings, source } = attempt.run;
+  const plan = await chooseDivision(deps, attempt.run, planEncoding(info, settings, source.kind));
   await asActiveRun(deps, attempt.video.id, async (tx, run) => {
     // An attempt that outlived its run must not plan for a file that is no longer read.
     if (!isSameSource(run.source, attempt.run.source)) throw new AppError('piece-missing');
@@ -59,8 +61,10 @@ async function inheritRenditions(
 ): Promise<void> {
   const { settings, source } = run;
   const known = await listRenditions(tx, run.videoId);
+  // Older than any run: what is to be made anew is not inherited.
+  const ledger = { ...ledgerOf(run), version: 0 };
   for (const { piece, from } of findInheritable({ plan, settings, info, source }, known))
-    await recordPiece(tx, ownerOf(run), piece, from);
+    await recordPiece(tx, ledger, piece, from);
 }
 
 function summarize(plan: EncodingPlan): ProbeSummary {

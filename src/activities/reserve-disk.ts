@@ -7,7 +7,7 @@ import { AppError } from '../domain/errors.ts';
 import type { ActivityDeps } from './deps.ts';
 import { asActiveRun } from './fence.ts';
 import type { HeavyWork } from './heavy-work.ts';
-import { ownerOf } from './pieces.ts';
+import { ledgerOf } from './pieces.ts';
 
 /** When a run that has found no room asks again. */
 export const ASK_FOR_DISK_AGAIN_MS = 10_000;
@@ -26,7 +26,7 @@ export async function reserveDisk(
   if (run.reservedBytes !== null) return;
   const { outputs, keepsMedia } = deps.disks;
   const pieces = await deps.database.run((em) =>
-    findPieces(em, ownerOf(run), countedPieces(plan, run.settings)),
+    findPieces(em, ledgerOf(run), countedPieces(plan, run.settings)),
   );
   const neededBytes = estimateDiskNeed({
     plan,

@@ -3,6 +3,7 @@ import { removeVersion } from '../db/outputs.ts';
 import { removeUnpublishedPieces, withoutOwner } from '../db/pieces.ts';
 import { cancelWaiting, endRun, type Fenced, writeAsActiveRun } from '../db/runs.ts';
 import { AppError, ERRORS } from '../domain/errors.ts';
+import { FAULTS } from '../domain/faults.ts';
 import type { Failure } from '../domain/failure.ts';
 import type { FailureReport, Orphans, VideoRef } from './contracts.ts';
 import type { ActivityDeps } from './deps.ts';
@@ -30,7 +31,7 @@ export function markFailed(deps: ActivityDeps, report: FailureReport): Promise<O
     at: new Date().toISOString(),
     diagnostics: report.diagnostics,
   };
-  const keepsPieces = ERRORS[report.code].fault !== 'source';
+  const { keepsPieces } = FAULTS[ERRORS[report.code].fault];
   deps.logger.error(
     {
       ...currentRun(),
@@ -47,7 +48,11 @@ export function markFailed(deps: ActivityDeps, report: FailureReport): Promise<O
 /** Marks the run and, where nothing is published, the video as cancelled; everything of the run goes. */
 export function markCancelled(deps: ActivityDeps, input: VideoRef): Promise<Orphans> {
   deps.logger.info({ ...currentRun(), videoId: input.videoId }, 'run cancelled');
-  return settle(deps, input, { state: 'cancelled', failure: null, keepsPieces: false });
+  return settle(deps, input, {
+    state: 'cancelled',
+    failure: null,
+    keepsPieces: FAULTS.cancelled.keepsPieces,
+  });
 }
 
 async function settle(

@@ -17,7 +17,14 @@ export interface Problem {
 }
 
 /** Details that callers may read, as members of the problem document; everything else is for operators. */
-const PUBLIC_DETAILS = ['errors', 'available', 'videoStatus', 'maxUploadBytes', 'quotaBytes'];
+const PUBLIC_DETAILS = [
+  'errors',
+  'available',
+  'videoStatus',
+  'maxUploadBytes',
+  'quotaBytes',
+  'workflowId',
+];
 
 /**
  * The one way in which a request fails. Unknown errors are logged and answered bare; faults of the platform are logged.

@@ -23,6 +23,7 @@ import { RetentionMigration } from './migrations/0006-retention.ts';
 import { ReservedDiskMigration } from './migrations/0007-reserved-disk.ts';
 import { StorageMigrationsMigration } from './migrations/0008-storage-migrations.ts';
 import { ReconcileMigration } from './migrations/0009-reconcile.ts';
+import { PieceVersionsMigration } from './migrations/0010-piece-versions.ts';
 
 const ENTITIES = [
   User,
@@ -92,6 +93,7 @@ export async function openOrm({
           { name: '0007-reserved-disk', class: ReservedDiskMigration },
           { name: '0008-storage-migrations', class: StorageMigrationsMigration },
           { name: '0009-reconcile', class: ReconcileMigration },
+          { name: '0010-piece-versions', class: PieceVersionsMigration },
         ],
         snapshot: false,
         silent: true,

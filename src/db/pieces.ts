@@ -3,6 +3,7 @@ import { toPgArray } from './pg-array.ts';
 import type { VideoId } from '../domain/ids.ts';
 import { ORIGINAL_PREFIX } from '../domain/object-keys.ts';
 import type { Piece as PieceName } from '../domain/recipe.ts';
+import { oldestUsableVersion, type Redo } from '../domain/redo.ts';
 import type { PieceKind } from '../domain/video.ts';
 import { Piece, type PieceFacts } from './entities/piece.ts';
 
@@ -17,34 +18,37 @@ export interface FinishedPiece {
   readonly facts: PieceFacts;
 }
 
-/** A video and the very bytes that its pieces were made from. */
-export interface PieceOwner {
+/** The ledger as one run sees it: the pieces of its video, made from the very bytes of its source. */
+export interface RunLedger {
   readonly videoId: VideoId;
   readonly sourceSha256: string;
+  /** Of what the run makes. */
+  readonly version: number;
+  /** Finished work that does not count for this run. */
+  readonly redo: Redo | undefined;
 }
 
-/** Which of the wanted pieces are finished, by name. A piece made by another recipe does not count. */
+/**
+ * Which of the wanted pieces are finished, by name: of several the newest. One that was made by another recipe does not count, and
+ * neither does one that is to be made anew.
+ */
 export async function findPieces(
   em: EntityManager,
-  owner: PieceOwner,
+  { videoId, sourceSha256, redo }: RunLedger,
   wanted: readonly PieceName[],
 ): Promise<ReadonlyMap<string, FinishedPiece>> {
   if (wanted.length === 0) return new Map();
-  const recipes = new Map(wanted.map((piece) => [piece.name, piece.recipe]));
+  const byName = new Map(wanted.map((piece) => [piece.name, piece]));
   const rows = await em.find(
     Piece,
-    {
-      videoId: owner.videoId,
-      sourceSha256: owner.sourceSha256,
-      name: { $in: [...recipes.keys()] },
-    },
-    { refresh: true },
+    { videoId, sourceSha256, name: { $in: [...byName.keys()] } },
+    { refresh: true, orderBy: { version: 'asc' } },
   );
-  return new Map(
-    rows
-      .filter((row) => recipes.get(row.name) === row.recipe)
-      .map((row) => [row.name, toFinished(row)]),
-  );
+  const counts = ({ name, recipe, version }: Piece): boolean => {
+    const piece = byName.get(name);
+    return piece?.recipe === recipe && version >= oldestUsableVersion(piece, redo);
+  };
+  return new Map(rows.filter(counts).map((row) => [row.name, toFinished(row)]));
 }
 
 /** Every finished rendition of a video, whatever it was made from, oldest first. */
@@ -67,19 +71,20 @@ export async function listRenditions(
  */
 export async function recordPiece(
   tx: EntityManager,
-  owner: PieceOwner,
+  ledger: RunLedger,
   piece: PieceName,
   made: Omit<FinishedPiece, 'id' | 'name' | 'kind'> & { readonly toolVersion: string },
 ): Promise<FinishedPiece> {
   await tx.execute(
-    `insert into pieces (video_id, source_sha256, name, kind, recipe, object_key, size_bytes, sha256, tool_version, facts)
-     values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) on conflict (video_id, source_sha256, name, recipe) do nothing`,
+    `insert into pieces (video_id, source_sha256, name, kind, recipe, version, object_key, size_bytes, sha256, tool_version, facts)
+     values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) on conflict (video_id, source_sha256, name, recipe, version) do nothing`,
     [
-      owner.videoId,
-      owner.sourceSha256,
+      ledger.videoId,
+      ledger.sourceSha256,
       piece.name,
       piece.kind,
       piece.recipe,
+      ledger.version,
       made.objectKey,
       made.sizeBytes,
       made.sha256,
@@ -91,14 +96,31 @@ export async function recordPiece(
   const row = await tx.findOneOrFail(
     Piece,
     {
-      videoId: owner.videoId,
-      sourceSha256: owner.sourceSha256,
+      videoId: ledger.videoId,
+      sourceSha256: ledger.sourceSha256,
       name: piece.name,
       recipe: piece.recipe,
+      version: ledger.version,
     },
     { refresh: true },
   );
   return toFinished(row);
+}
+
+/**
+ * Takes out what a piece that was made anew stands for from now on; a published version keeps its own.
+ * @returns object keys, which may have other owners still
+ */
+export async function removeReplaced(
+  tx: EntityManager,
+  { videoId, sourceSha256, version }: RunLedger,
+  piece: PieceName,
+): Promise<readonly string[]> {
+  return removePiecesWhere(
+    tx,
+    'video_id = ? and source_sha256 = ? and name = ? and recipe = ? and version < ?',
+    [videoId, sourceSha256, piece.name, piece.recipe, version],
+  );
 }
 
 /** Takes a row out whose object is no longer there or no longer what it was; the piece is made anew. */

@@ -100,6 +100,33 @@ export async function findLastRunOf(
   );
 }
 
+/** What the newest probe of the video has found; undefined where it was never probed. */
+export async function findLastMediaInfo(
+  em: EntityManager,
+  videoId: VideoId,
+): Promise<MediaInfo | undefined> {
+  const run = await em.findOne(
+    VideoRun,
+    { videoId, mediaInfo: { $ne: null } },
+    { orderBy: { id: 'desc' }, refresh: true },
+  );
+  return run?.mediaInfo ?? undefined;
+}
+
+/** The different plans by which earlier runs of the video have worked, newest first. @param limit  runs that are looked at */
+export async function findEarlierPlans(
+  em: EntityManager,
+  run: Run,
+  limit: number,
+): Promise<readonly EncodingPlan[]> {
+  const runs = await em.find(
+    VideoRun,
+    { videoId: run.videoId, id: { $lt: run.id }, plan: { $ne: null } },
+    { orderBy: { id: 'desc' }, limit, refresh: true },
+  );
+  return runs.flatMap(({ plan }) => plan ?? []);
+}
+
 /** This very execution's run, if it has published already. */
 export async function findPublishedRun(
   em: EntityManager,
@@ -278,12 +305,12 @@ export async function enterStage(
   );
 }
 
-/** Tells what a run is waiting for; fenced like `reportProgress`. */
+/** Tells what a run is waiting for, or that it waits no more; fenced like `reportProgress`. */
 export async function reportWaiting(
   em: EntityManager,
   videoId: VideoId,
   identity: RunIdentity,
-  waitingFor: string,
+  waitingFor: string | null,
 ): Promise<void> {
   await em.execute(
     `update video_runs set waiting_for = ?

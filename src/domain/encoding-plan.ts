@@ -12,7 +12,13 @@ import {
   type PlanWarning,
   truncated,
 } from './plan-warnings.ts';
-import { planRenditions, type RenditionPlan, type SkippedRendition } from './rendition-ladder.ts';
+import {
+  offeredQualities,
+  planRenditions,
+  type RenditionPlan,
+  type SkippedRendition,
+} from './rendition-ladder.ts';
+import { findImpossible } from './run-request.ts';
 import type { RunSettings } from './run-settings.ts';
 import type { RunSource } from './run-source.ts';
 import { choosePieces, missingAtEnd } from './source-facts.ts';
@@ -71,7 +77,8 @@ const SPARSEST_FRAMES_PER_SECOND = 1 / 600;
  * Turns a probe into a plan. Pure: the same probe and settings give the same plan.
  * @param source what was probed; the processed version stays what it is, so that a video without original never gets worse
  * @throws `source-has-gaps`, `source-too-long`, `source-too-small-picture`, `source-unreadable` (no duration can be told),
- *   `source-truncated` (its packets were counted and end before the header says, unless what is there is to be kept)
+ *   `source-truncated` (its packets were counted and end before the header says, unless what is there is to be kept),
+ *   `invalid-workflow-input` (renditions are asked for that the source does not have)
  */
 export function planEncoding(
   info: MediaInfo,
@@ -105,7 +112,9 @@ export function planEncoding(
     framesPerSecond: rate,
     crf: settings.crf,
     sourceBitrateBps: video.bitrateBps,
+    ...(settings.skip && { skip: settings.skip }),
   });
+  refuseImpossible(info, settings);
   const gopFrames = Math.max(1, Math.round(GOP_SECONDS * rate));
   const frameCpuSeconds = estimateFrameCpuSeconds({
     sourcePixels: video.codedWidthPx * video.codedHeightPx,
@@ -178,6 +187,20 @@ export function planEncoding(
       ...(toldSeconds === null ? [inOnePiece('its length is told nowhere')] : []),
     ],
   };
+}
+
+/** @throws `invalid-workflow-input` when what is asked for cannot be had from this source */
+export function refuseImpossible(
+  { video }: Pick<MediaInfo, 'video'>,
+  { profile, skip, redo }: Pick<RunSettings, 'profile' | 'skip' | 'redo'>,
+): void {
+  const picture = { widthPx: video.displayWidthPx, heightPx: video.displayHeightPx };
+  const request = {
+    ...(skip && { skip }),
+    ...(redo?.renditions && { renditions: redo.renditions }),
+  };
+  const fault = findImpossible(request, offeredQualities({ profile, ...picture }));
+  if (fault !== undefined) throw new AppError('invalid-workflow-input', { ...fault });
 }
 
 /** Pieces that memory lets run one after the other need not come in pairs. */

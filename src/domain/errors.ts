@@ -1,21 +1,12 @@
+import type { Fault } from './faults.ts';
+
 /**
  * Every failure that the product can name, in one table.
  *
  * The code is the same string everywhere: failure type in Temporal, database column, problem document, log key `errorCode`.
- * `fault` says who has to act; `retry` says whether Temporal may try the same activity again.
+ * `fault` says who has to act, and with `faults.ts` what becomes of a run; `retry` says whether Temporal may try the same activity
+ * again.
  */
-
-/** Whose fault a failure is. Only `platform` should wake an operator. */
-export const FAULTS = [
-  'caller',
-  'conflict',
-  'source',
-  'encoder',
-  'timeout',
-  'platform',
-  'cancelled',
-] as const;
-export type Fault = (typeof FAULTS)[number];
 
 /** `never`: the same attempt cannot succeed. `later`: it may, once something outside has changed. */
 export type RetryAdvice = 'never' | 'later';

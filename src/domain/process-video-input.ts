@@ -1,7 +1,8 @@
 import { AppError } from './errors.ts';
 import { isId, type VideoId } from './ids.ts';
+import { findContradiction, type RunRequest } from './run-request.ts';
 import { MAX_THUMBNAILS } from './thumbnail-times.ts';
-import { PROFILES, type Profile } from './video.ts';
+import { PROFILES, QUALITIES, STEPS } from './video.ts';
 
 /**
  * Who starts a run for a video that waits for one; such a run does nothing once the video no longer waits. Told beside the input,
@@ -15,13 +16,8 @@ export type Origin = (typeof ORIGINS)[number];
  *
  * Without more it is a retry where no version is published, else a reprocess.
  */
-export interface ProcessVideoInput {
+export interface ProcessVideoInput extends RunRequest {
   readonly videoId: VideoId;
-  readonly profile?: Profile;
-  /** Budget of one piece of work, instead of the server's setting. */
-  readonly timeoutSeconds?: number;
-  /** Instead of those asked for at the upload. */
-  readonly thumbnailTimestamps?: readonly number[];
 }
 
 export const LONGEST_TIMEOUT_SECONDS = 7 * 24 * 3600;
@@ -35,6 +31,9 @@ export function parseProcessVideoInput(raw: unknown): ProcessVideoInput {
     profile: isOneOf(PROFILES),
     timeoutSeconds: (value) => isNumberBetween(value, 1, LONGEST_TIMEOUT_SECONDS),
     thumbnailTimestamps: isTimestampList,
+    skip: isQualityList,
+    from: isOneOf(STEPS),
+    renditions: isQualityList,
   };
   for (const [name, value] of Object.entries(input)) {
     if (!Object.hasOwn(known, name)) refuse(`"${name}" is not a field of the input.`);
@@ -42,6 +41,8 @@ export function parseProcessVideoInput(raw: unknown): ProcessVideoInput {
       refuse(`"${name}" has a value that it cannot have.`);
   }
   if (!Object.hasOwn(input, 'videoId')) refuse('"videoId" is missing, as in {"videoId": 42}.');
+  const fault = findContradiction(input as RunRequest);
+  if (fault !== undefined) refuse(fault.detail);
   return input as unknown as ProcessVideoInput;
 }
 
@@ -75,6 +76,10 @@ function isTimestampList(value: unknown): boolean {
     value.length <= MAX_THUMBNAILS &&
     value.every((time) => typeof time === 'number' && Number.isFinite(time) && time >= 0)
   );
+}
+
+function isQualityList(value: unknown): boolean {
+  return Array.isArray(value) && value.length >= 1 && value.every(isOneOf(QUALITIES));
 }
 
 function refuse(detail: string): never {

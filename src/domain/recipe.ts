@@ -3,7 +3,7 @@ import type { EncodingPlan } from './encoding-plan.ts';
 import type { RenditionPlan } from './rendition-ladder.ts';
 import type { RunSettings } from './run-settings.ts';
 import { sheetCount, type StoryboardLayout } from './storyboard.ts';
-import type { PieceKind, Quality } from './video.ts';
+import type { PieceKind, Quality, Step } from './video.ts';
 
 /**
  * Names and recipes of the pieces of work.
@@ -22,18 +22,23 @@ export interface Piece {
   /** Unique among the pieces of one video: `chunk/0/720p`, `audio`, `rendition/720p`, `copy`, `indexed-copy`, `thumbnail/2` … */
   readonly name: string;
   readonly recipe: string;
+  /** The step that makes it. */
+  readonly step: Step;
+  /** Of a piece that belongs to one rendition. */
+  readonly quality?: Quality;
 }
 
 type RecipeSettings = Pick<RunSettings, 'preset'>;
 
 export function copyPiece(plan: EncodingPlan): Piece {
-  return { kind: 'copy', name: 'copy', recipe: join([source(plan), audio(plan)]) };
+  const recipe = join([source(plan), audio(plan)]);
+  return { kind: 'copy', name: 'copy', recipe, step: 'convert' };
 }
 
 /** The picture alone, in a container with an index. */
 export function indexedCopyPiece(plan: EncodingPlan): Piece {
   const recipe = join([`video=${plan.video.streamIndex} container=matroska`]);
-  return { kind: 'copy', name: 'indexed-copy', recipe };
+  return { kind: 'copy', name: 'indexed-copy', recipe, step: 'compress' };
 }
 
 export function chunkPiece(
@@ -49,6 +54,8 @@ export function chunkPiece(
       picture(plan, rendition, settings),
       `frames=${chunk.firstFrame}-${chunk.endFrame}`,
     ]),
+    step: 'compress',
+    quality: rendition.quality,
   };
 }
 
@@ -57,6 +64,7 @@ export function audioPiece(plan: EncodingPlan): Piece {
     kind: 'audio',
     name: 'audio',
     recipe: join([audio(plan), `origin=${plan.originSeconds}`, `end=${plan.durationSeconds}`]),
+    step: 'compress',
   };
 }
 
@@ -74,6 +82,8 @@ export function renditionPiece(
       audio(plan),
       PACKAGING,
     ]),
+    step: 'ladder',
+    quality: rendition.quality,
   };
 }
 
@@ -99,6 +109,7 @@ export function thumbnailPiece(
     kind: 'thumbnail',
     name: `thumbnail/${index}`,
     recipe: join([`at=${atSeconds} black=avoided`, `from=${from}`, source(plan)]),
+    step: 'thumbnails',
   };
 }
 
@@ -117,6 +128,7 @@ export function storyboardPieces(
     kind: 'storyboard',
     name: `storyboard/${sheet}`,
     recipe,
+    step: 'thumbnails',
   }));
 }
 

@@ -33,6 +33,8 @@ export interface LadderInput {
   readonly framesPerSecond: number;
   readonly crf: number;
   readonly sourceBitrateBps: number | null;
+  /** Not made, though the source has them. */
+  readonly skip?: readonly Quality[];
 }
 
 /**
@@ -40,7 +42,7 @@ export interface LadderInput {
  *
  * Never upscales. A box is turned for portrait; a picture smaller than every box gets one rendition at its own size, named
  * after the smallest box that holds it.
- * @returns at least one rendition; `skipped` lists the other rungs with a reason each
+ * @returns at least one rendition, unless `skip` names all there are; `skipped` lists the other rungs with a reason each
  * @throws `source-too-small-picture` when a side is below 16 px
  * Sizes are even because of 4:2:0 chroma (H.264 §6.2).
  */
@@ -48,14 +50,11 @@ export function planRenditions(input: LadderInput): {
   renditions: readonly RenditionPlan[];
   skipped: readonly SkippedRendition[];
 } {
-  if (!isLargeEnough(input)) refuseSmall(input);
+  const { skip = [] } = input;
   const profile = ENCODING_PROFILES[input.profile];
-  const wanted = RUNGS.filter((rung) => profile.rungs.includes(rung.quality));
-  const fitting = wanted.filter((rung) => scaleFactor(input, rung) <= UPSCALE_TOLERANCE);
-  const offered = fitting.length > 0 ? fitting : [smallestBoxAround(input)];
-  // A very wide picture in a small box is a line.
-  const chosen = offered.filter((rung) => isLargeEnough(scaledSize(input, rung)));
-  if (chosen.length === 0) refuseSmall(input);
+  const { wanted, fitting, offered } = offerRungs(input);
+  if (offered.length === 0) refuseSmall(input);
+  const chosen = offered.filter(({ quality }) => !skip.includes(quality));
 
   const renditions = chosen
     .map((rung) => {
@@ -69,12 +68,32 @@ export function planRenditions(input: LadderInput): {
     .toReversed();
   const skipped = RUNGS.filter((rung) => !chosen.includes(rung)).map((rung) => ({
     quality: rung.quality,
-    reason: chooseReason(rung, wanted, offered),
+    reason: offered.includes(rung) ? 'skipped-by-request' : chooseReason(rung, wanted, fitting),
   }));
   return { renditions, skipped };
 }
 
-function isLargeEnough({ widthPx, heightPx }: { widthPx: number; heightPx: number }): boolean {
+type Picture = Pick<LadderInput, 'widthPx' | 'heightPx'>;
+
+/** The renditions that a source and a profile have, smallest first. */
+export function offeredQualities(input: Picture & Pick<LadderInput, 'profile'>): Quality[] {
+  return offerRungs(input).offered.map(({ quality }) => quality);
+}
+
+function offerRungs(input: Picture & Pick<LadderInput, 'profile'>) {
+  const wanted = RUNGS.filter((rung) =>
+    ENCODING_PROFILES[input.profile].rungs.includes(rung.quality),
+  );
+  const within = wanted.filter((rung) => scaleFactor(input, rung) <= UPSCALE_TOLERANCE);
+  const fitting = within.length > 0 ? within : [smallestBoxAround(input)];
+  // A very wide picture in a small box is a line.
+  const offered = isLargeEnough(input)
+    ? fitting.filter((rung) => isLargeEnough(scaledSize(input, rung)))
+    : [];
+  return { wanted, fitting, offered };
+}
+
+function isLargeEnough({ widthPx, heightPx }: Picture): boolean {
   return Math.min(widthPx, heightPx) >= SMALLEST_SIDE_PX;
 }
 
@@ -84,28 +103,25 @@ function refuseSmall({ widthPx, heightPx }: LadderInput): never {
   });
 }
 
-function chooseReason(rung: Rung, wanted: readonly Rung[], offered: readonly Rung[]): SkipReason {
+function chooseReason(rung: Rung, wanted: readonly Rung[], fitting: readonly Rung[]): SkipReason {
   if (!wanted.includes(rung)) return 'not-in-profile';
-  return offered.includes(rung) ? 'too-narrow' : 'taller-than-source';
+  return fitting.includes(rung) ? 'too-narrow' : 'taller-than-source';
 }
 
-function scaleFactor(picture: { widthPx: number; heightPx: number }, rung: Rung): number {
+function scaleFactor(picture: Picture, rung: Rung): number {
   const long = Math.max(picture.widthPx, picture.heightPx);
   const short = Math.min(picture.widthPx, picture.heightPx);
   return Math.min(rung.longPx / long, rung.shortPx / short);
 }
 
-function smallestBoxAround(picture: { widthPx: number; heightPx: number }): Rung {
+function smallestBoxAround(picture: Picture): Rung {
   const holding = RUNGS.find((rung) => scaleFactor(picture, rung) >= 1);
   const tallest = RUNGS.at(-1);
   if (tallest === undefined) throw new Error('the table of rungs is empty');
   return holding ?? tallest;
 }
 
-function scaledSize(
-  picture: { widthPx: number; heightPx: number },
-  rung: Rung,
-): { widthPx: number; heightPx: number } {
+function scaledSize(picture: Picture, rung: Rung): Picture {
   const factor = Math.min(1, scaleFactor(picture, rung));
   const even = factor === 1 ? evenBelow : evenNearest;
   return { widthPx: even(picture.widthPx * factor), heightPx: even(picture.heightPx * factor) };

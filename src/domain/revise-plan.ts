@@ -6,7 +6,10 @@ import type { RunSettings } from './run-settings.ts';
 import { allowedMissingSeconds } from './source-facts.ts';
 import { planThumbnailTimes } from './thumbnail-times.ts';
 
-/** What an encode finds out of a source changes the run's plan: it ends earlier, or it cannot be divided. Pure. */
+/**
+ * What an encode finds out of a source changes the run's plan: it ends earlier, or it cannot be divided. What earlier runs found
+ * out, and how they divided the work, later ones may keep. Pure.
+ */
 
 /** Frames of the plan that a source has whose picture ends here, in seconds after its first timestamp; at most all. */
 export function framesUntil(plan: EncodingPlan, endSeconds: number): number {
@@ -69,6 +72,41 @@ export function cutPlan(
     },
     warnings: warning === undefined ? plan.warnings : withWarning(plan, warning),
   };
+}
+
+/**
+ * The plan divided as an earlier one was, so that what was finished by that one can be used: another budget of time, or another
+ * choice of renditions, would divide it anew.
+ * @returns undefined where the source is seen in another way now
+ */
+export function dividedAs(
+  plan: EncodingPlan,
+  earlier: EncodingPlan,
+  settings: Pick<RunSettings, 'thumbnailTimestamps' | 'onTruncated'>,
+): EncodingPlan | undefined {
+  const found = (code: PlanWarning['code']): PlanWarning | undefined =>
+    earlier.warnings.find((warning) => warning.code === code);
+  const cut = found('source-truncated');
+  const mayBeCut = cut === undefined || settings.onTruncated === 'keep';
+  if (!isSameClock(plan, earlier) || earlier.frames > plan.frames || !mayBeCut) return undefined;
+  const whole =
+    earlier.frames === plan.frames ? plan : cutPlan(plan, earlier.frames, settings, cut);
+  const onePiece = found('encoded-in-one-piece');
+  return {
+    ...whole,
+    needsIndex: earlier.needsIndex,
+    chunks: earlier.chunks,
+    warnings: onePiece === undefined ? whole.warnings : withWarning(whole, onePiece),
+  };
+}
+
+function isSameClock(a: EncodingPlan, b: EncodingPlan): boolean {
+  return (
+    framesPerSecond(a.frameRate) === framesPerSecond(b.frameRate) &&
+    a.gopFrames === b.gopFrames &&
+    a.startSeconds === b.startSeconds &&
+    a.originSeconds === b.originSeconds
+  );
 }
 
 /** The plan without chunks: where one of them has twice come out with other frames than it should. */

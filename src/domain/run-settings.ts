@@ -1,4 +1,5 @@
-import type { OnTruncated, Profile } from './video.ts';
+import type { Redo } from './redo.ts';
+import type { OnTruncated, Profile, Quality } from './video.ts';
 
 /** Which finished renditions are decoded to their end before they count: the smallest, or each of them. */
 export type DecodeCheck = 'smallest' | 'all';
@@ -29,4 +30,8 @@ export interface RunSettings {
   readonly decodeCheck: DecodeCheck;
   /** Where false, the original goes once the version is published. Older snapshots lack it: they keep. */
   readonly keepOriginal?: boolean;
+  /** Renditions that are left out because somebody asked for that. */
+  readonly skip?: readonly Quality[];
+  /** Finished work that is made anew because somebody asked for that. */
+  readonly redo?: Redo;
 }

@@ -11,18 +11,17 @@ export type RunState = (typeof RUN_STATES)[number];
 export const RUN_KINDS = ['upload', 'retry', 'reprocess'] as const;
 export type RunKind = (typeof RUN_KINDS)[number];
 
-/** What a run is doing, in the order in which it does it; the waits can come at any point. */
+/** The work of a run, in the order in which it does it. */
+export const STEPS = ['probe', 'convert', 'compress', 'ladder', 'thumbnails', 'publish'] as const;
+export type Step = (typeof STEPS)[number];
+
+/** What a run is doing; the waits can come at any point. */
 export const STAGES = [
   'waiting-for-slot',
   'waiting-for-disk',
   'waiting-for-memory',
   'waiting-for-platform',
-  'probe',
-  'convert',
-  'compress',
-  'ladder',
-  'thumbnails',
-  'publish',
+  ...STEPS,
 ] as const;
 export type Stage = (typeof STAGES)[number];
 

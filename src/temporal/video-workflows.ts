@@ -12,6 +12,7 @@ import {
   type VideoId,
 } from '../domain/ids.ts';
 import type { Origin, ProcessVideoInput } from '../domain/process-video-input.ts';
+import type { RunRequest } from '../domain/run-request.ts';
 import type { Priority } from '../domain/video.ts';
 import {
   ORIGIN_MEMO,
@@ -38,12 +39,14 @@ export interface VideoWorkflows {
    */
   startUpload(video: StartableVideo, origin?: Origin): Promise<boolean>;
   /** Starts a retry or reprocess. @throws `video-busy`, `temporal-unavailable` */
-  startRun(video: StartableVideo, input: Omit<ProcessVideoInput, 'videoId'>): Promise<RunIdentity>;
+  startRun(video: StartableVideo, request: RunRequest): Promise<RunIdentity>;
   /**
    * Asks the latest run of a workflow id to stop; it ends by itself. Not one run of it: after a reset the rows may not know the
    * new one yet. @throws `no-active-run`, `temporal-unavailable`
    */
   cancelRun(workflowId: string): Promise<void>;
+  /** Ends the latest run of a workflow id from outside. @throws `no-active-run`, `temporal-unavailable` */
+  terminateRun(workflowId: string, reason: string): Promise<void>;
   /** Starts the removal of a deleted video. @returns false when Temporal does not answer: reconcile starts it later */
   startDelete(videoId: VideoId): Promise<boolean>;
   /**
@@ -82,14 +85,14 @@ export function createVideoWorkflows(client: Client): VideoWorkflows {
         ),
       ),
 
-    async startRun(video, input) {
+    async startRun(video, request) {
       try {
         const handle = await bounded(() =>
           client.workflow.start(WORKFLOW_TYPES.processVideo, {
             ...describeStart(video),
             workflowIdReusePolicy: 'ALLOW_DUPLICATE',
             workflowIdConflictPolicy: 'FAIL',
-            args: [{ ...input, videoId: video.id } satisfies ProcessVideoInput],
+            args: [{ ...request, videoId: video.id } satisfies ProcessVideoInput],
           }),
         );
         return { workflowId: handle.workflowId, runId: handle.firstExecutionRunId };
@@ -99,15 +102,11 @@ export function createVideoWorkflows(client: Client): VideoWorkflows {
       }
     },
 
-    async cancelRun(workflowId) {
-      try {
-        await bounded(() => client.workflow.getHandle(workflowId).cancel());
-      } catch (error) {
-        if (error instanceof WorkflowNotFoundError)
-          throw new AppError('no-active-run', {}, { cause: error });
-        throw error;
-      }
-    },
+    cancelRun: (workflowId) =>
+      ofOpenRun(() => bounded(() => client.workflow.getHandle(workflowId).cancel())),
+
+    terminateRun: (workflowId, reason) =>
+      ofOpenRun(() => bounded(() => client.workflow.getHandle(workflowId).terminate(reason))),
 
     startDelete: (videoId) =>
       startable(() =>
@@ -149,6 +148,17 @@ export function createVideoWorkflows(client: Client): VideoWorkflows {
 
     close: () => client.connection.close(),
   };
+}
+
+/** @throws `no-active-run` */
+async function ofOpenRun(act: () => Promise<unknown>): Promise<void> {
+  try {
+    await act();
+  } catch (error) {
+    if (error instanceof WorkflowNotFoundError)
+      throw new AppError('no-active-run', {}, { cause: error });
+    throw error;
+  }
 }
 
 /** True once the run is there, also when it was before. */

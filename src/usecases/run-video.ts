@@ -1,21 +1,21 @@
 import type { RunRecord } from '../db/run-views.ts';
+import { findLastMediaInfo } from '../db/runs.ts';
 import { gatherVideoFacts } from '../db/video-facts.ts';
 import type { VideoRecord } from '../db/videos.ts';
 import { AppError } from '../domain/errors.ts';
 import { processWorkflowId, type RunIdentity, type VideoId } from '../domain/ids.ts';
-import type { Profile } from '../domain/video.ts';
+import { offeredQualities } from '../domain/rendition-ladder.ts';
+import {
+  findContradiction,
+  findImpossible,
+  type RequestFault,
+  type RunRequest,
+} from '../domain/run-request.ts';
 import type { UseCaseDeps } from './deps.ts';
 import { requireVideo } from './require-video.ts';
 import type { Viewer } from './viewer.ts';
 
 type Deps = Pick<UseCaseDeps, 'database' | 'workflows'>;
-
-/** What may be different in a new run. */
-export interface RunRequest {
-  readonly profile?: Profile;
-  readonly thumbnailTimestamps?: readonly number[];
-  readonly timeoutSeconds?: number;
-}
 
 /**
  * Asks the active run to stop; it ends by itself, as `cancelled`.
@@ -39,7 +39,8 @@ export async function cancelVideo(
 
 /**
  * Makes a video anew; a published version stays live until the new one is.
- * @throws `video-not-found`, `source-missing`, `video-busy`, `temporal-unavailable`
+ * @throws `video-not-found`, `source-missing`, `video-busy` (with the workflow id of the run that is), `validation-failed` (what
+ *   is asked for contradicts itself, or the source does not have it), `temporal-unavailable`
  */
 export async function reprocessVideo(
   deps: Deps,
@@ -63,7 +64,7 @@ export async function retryVideo(
 ): Promise<RunIdentity> {
   const { video, run } = await look(deps, viewer, videoId);
   if (video.status === 'completed') throw new AppError('already-completed');
-  if (video.status !== 'failed' && video.status !== 'cancelled') throw new AppError('video-busy');
+  if (video.status !== 'failed' && video.status !== 'cancelled') throw busy(video, run);
   return start(deps, video, run, request);
 }
 
@@ -85,8 +86,33 @@ async function start(
   run: RunRecord | null,
   request: RunRequest,
 ): Promise<RunIdentity> {
-  if (run?.state === 'active') throw new AppError('video-busy');
+  if (run?.state === 'active') throw busy(video, run);
   if (!video.originalAvailable && video.version === null) throw new AppError('source-missing');
+  const fault = findContradiction(request) ?? (await findMissing(deps, video, request));
+  if (fault !== undefined) {
+    const { field: path, detail: message } = fault;
+    throw new AppError('validation-failed', { errors: [{ path, message }] });
+  }
   const { id, ownerId, title, priority } = video;
   return deps.workflows.startRun({ id, ownerId, title, priority }, request);
+}
+
+/** A run that has not claimed the video yet is known by its name only. */
+function busy(video: VideoRecord, run: RunRecord | null): AppError {
+  const workflowId = run?.state === 'active' ? run.workflowId : processWorkflowId(video.id);
+  const detail = `The run ${workflowId} is working on this video.`;
+  return new AppError('video-busy', { detail, workflowId });
+}
+
+/** What the source does not have, as far as it was probed before. */
+async function findMissing(
+  { database }: Deps,
+  { id, profile }: VideoRecord,
+  request: RunRequest,
+): Promise<RequestFault | undefined> {
+  const info = await database.run((em) => findLastMediaInfo(em, id));
+  if (info === undefined) return undefined;
+  const { displayWidthPx: widthPx, displayHeightPx: heightPx } = info.video;
+  const offered = offeredQualities({ profile: request.profile ?? profile, widthPx, heightPx });
+  return findImpossible(request, offered);
 }

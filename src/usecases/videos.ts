@@ -10,7 +10,7 @@ import {
   type VideoRecord,
 } from '../db/videos.ts';
 import { AppError } from '../domain/errors.ts';
-import type { VideoId } from '../domain/ids.ts';
+import { deleteWorkflowId, type VideoId } from '../domain/ids.ts';
 import type { RunKind, Stage, Visibility } from '../domain/video.ts';
 import { requireCategoryField } from './categories.ts';
 import { type Page, toPage, type UseCaseDeps } from './deps.ts';
@@ -81,13 +81,14 @@ export async function deleteVideo(
   deps: Deps,
   viewer: Viewer,
   videoId: VideoId,
-): Promise<{ readonly removalStarted: boolean }> {
+): Promise<{ readonly workflowId: string; readonly removalStarted: boolean }> {
   const marked = await deps.database.run(async (em) => {
     await requireVideo(em, videoId, viewer);
     return markVideoDeleted(em, videoId, deps.now());
   });
   if (!marked) throw new AppError('video-not-found');
-  return { removalStarted: await deps.workflows.startDelete(videoId) };
+  const removalStarted = await deps.workflows.startDelete(videoId);
+  return { workflowId: deleteWorkflowId(videoId), removalStarted };
 }
 
 /** One line of the queue. */

@@ -63,6 +63,7 @@ async function bundle(bundlePath: string): Promise<void> {
   const { bundleWorkflowCode, DefaultLogger } = await import('@temporalio/worker');
   const { code } = await bundleWorkflowCode({
     workflowsPath: path.join(SOURCE_ROOT, 'workflows/index.ts'),
+    payloadConverterPath: path.join(SOURCE_ROOT, 'workflows/payload-converter.ts'),
     logger: new DefaultLogger('WARN'),
   });
   const partial = `${bundlePath}.${process.pid}.part`;

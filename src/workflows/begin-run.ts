@@ -14,7 +14,7 @@ import {
   type ProcessVideoInput,
 } from '../domain/process-video-input.ts';
 import { databasePolicy } from './activity-policies.ts';
-import { codeOf, toRunFailure } from './failures.ts';
+import { codeOf, isOneOf, NOT_OURS, orCancellation, toRunFailure } from './failures.ts';
 import { ORIGIN_MEMO, SEARCH_ATTRIBUTES } from './messages.ts';
 
 const database = proxyActivities<OrchestrationActivities>(databasePolicy);
@@ -24,7 +24,8 @@ export async function claimOrCancel(input: ProcessVideoInput): Promise<Claim> {
   const origin = readOrigin();
   try {
     return await database.claimVideo({ ...input, ...(origin !== undefined && { origin }) });
-  } catch (error) {
+  } catch (fault) {
+    const error = isOneOf(fault, ...NOT_OURS) ? fault : orCancellation(fault);
     if (isCancellation(error)) {
       await CancellationScope.nonCancellable(() =>
         database.markCancelled({ videoId: input.videoId }),

@@ -14,6 +14,9 @@ import { SEARCH_ATTRIBUTES } from './messages.ts';
 const database = proxyActivities<OrchestrationActivities>(databasePolicy);
 const removal = proxyActivities<Pick<OrchestrationActivities, 'removeVideo'>>(removalPolicy);
 
+/** A run ends within seconds of a cancel, also where its worker has died; one that does not cannot go on. */
+const MOST_REQUESTS = 60;
+
 /**
  * Removes a video that its owner has deleted: its run is cancelled and awaited, then objects go, then rows.
  *
@@ -24,7 +27,11 @@ export async function DeleteVideo(rawInput: unknown): Promise<DeletionReceipt> {
   upsertSearchAttributes([{ key: SEARCH_ATTRIBUTES.videoId, value: videoId }]);
 
   setCurrentDetails('Waiting for the run of the video to end.');
-  while ((await database.cancelActiveRun({ videoId })).stillActive) await sleep('2 seconds');
+  for (let asked = 0; ; asked += 1) {
+    const insist = asked >= MOST_REQUESTS;
+    if (!(await database.cancelActiveRun({ videoId, insist })).stillActive) break;
+    await sleep('2 seconds');
+  }
 
   setCurrentDetails('Removing objects and rows.');
   const receipt = await removal.removeVideo({ videoId });

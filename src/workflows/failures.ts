@@ -1,4 +1,10 @@
-import { ActivityFailure, ApplicationFailure, TemporalFailure } from '@temporalio/common';
+import {
+  ActivityFailure,
+  ApplicationFailure,
+  CancelledFailure,
+  TemporalFailure,
+} from '@temporalio/common';
+import { CancellationScope, isCancellation } from '@temporalio/workflow';
 import type { FailureReport } from '../activities/contracts.ts';
 import { AppError, type ErrorCode, isErrorCode, type JsonValue } from '../domain/errors.ts';
 
@@ -7,6 +13,14 @@ export interface FailureDetails {
   readonly attempt: number;
   readonly diagnostics: { readonly [key: string]: JsonValue };
 }
+
+/** Failures after which another run, or nobody, owns the video: nothing of it may be touched. */
+export const NOT_OURS = [
+  'video-busy',
+  'video-not-found',
+  'run-superseded',
+  'nothing-to-do',
+] as const;
 
 /** The code of a failed activity, or undefined for what is no failure of ours. */
 export function codeOf(error: unknown): ErrorCode | undefined {
@@ -19,6 +33,16 @@ export function codeOf(error: unknown): ErrorCode | undefined {
 export function isOneOf(error: unknown, ...codes: readonly ErrorCode[]): boolean {
   const code = codeOf(error);
   return code !== undefined && codes.includes(code);
+}
+
+/**
+ * A cancellation in the place of the failure that arrives for it: an attempt that fails while its cancellation is asked for is not
+ * repeated, and comes to the workflow as failed. Asked in the scope whose cancellation is meant.
+ */
+export function orCancellation(error: unknown): unknown {
+  const isAskedFor = CancellationScope.current().consideredCancelled;
+  if (!isAskedFor || isCancellation(error)) return error;
+  return new CancelledFailure('Cancelled', [], error instanceof Error ? error : undefined);
 }
 
 /** What is kept of a failure; an unknown one is told as `internal-error`. */

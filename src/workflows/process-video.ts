@@ -1,6 +1,6 @@
 import { CancellationScope, log, setCurrentDetails } from '@temporalio/workflow';
 import { claimOrCancel, readInput } from './begin-run.ts';
-import { isOneOf, toRunFailure } from './failures.ts';
+import { isOneOf, NOT_OURS, orCancellation, toRunFailure } from './failures.ts';
 import { MOST_ROUNDS, Run } from './run-steps.ts';
 
 export interface ProcessVideoResult {
@@ -45,7 +45,8 @@ export async function ProcessVideo(rawInput: unknown): Promise<ProcessVideoResul
         throw toRunFailure(new Error('finished work disappeared again and again'));
     }
   } catch (error) {
-    await CancellationScope.nonCancellable(() => run.compensate(error));
-    throw toRunFailure(error);
+    const ending = isOneOf(error, ...NOT_OURS) ? error : orCancellation(error);
+    await CancellationScope.nonCancellable(() => run.compensate(ending));
+    throw toRunFailure(ending);
   }
 }

@@ -31,7 +31,14 @@ import {
   undividedPolicy,
   wholeFilePolicy,
 } from './activity-policies.ts';
-import { codeOf, isOneOf, reportFailure, toRunFailure } from './failures.ts';
+import {
+  codeOf,
+  isOneOf,
+  NOT_OURS,
+  orCancellation,
+  reportFailure,
+  toRunFailure,
+} from './failures.ts';
 import { SEARCH_ATTRIBUTES } from './messages.ts';
 import { runAll } from './run-all.ts';
 
@@ -39,8 +46,6 @@ import { runAll } from './run-all.ts';
 const MOST_OUTSTANDING_PIECES = 4;
 /** How often finished work may turn out to be gone before the run gives up. */
 export const MOST_ROUNDS = 5;
-/** Failures after which another run, or nobody, owns the video: nothing of it may be touched. */
-const NOT_OURS = ['video-busy', 'video-not-found', 'run-superseded', 'nothing-to-do'] as const;
 
 const database = proxyActivities<OrchestrationActivities>(databasePolicy);
 const cleanUp = proxyActivities<Pick<OrchestrationActivities, 'deleteObjects'>>(cleanUpPolicy);
@@ -209,8 +214,9 @@ export class Run {
     return async () => {
       try {
         await make();
-      } catch (error) {
-        if (isCancellation(error) || isOneOf(error, 'piece-missing', ...NOT_OURS)) throw error;
+      } catch (fault) {
+        const error = orCancellation(fault);
+        if (isCancellation(error) || isOneOf(fault, 'piece-missing', ...NOT_OURS)) throw error;
         const { code, detail } = reportFailure(error);
         this.#note(`no ${pictures}: ${code}, ${detail}`);
         await database.warnRun({ videoId: this.#videoId, warning: PICTURE_WARNINGS[pictures] });

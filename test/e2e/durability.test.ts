@@ -14,6 +14,8 @@ describe('a running product', () => {
   let clips: string;
   let short: string;
   let long: string;
+  /** In three chunks. */
+  let lasting: string;
   let stack: RunningStack;
   let client: StackClient;
 
@@ -29,6 +31,11 @@ describe('a running product', () => {
       heightPx: 720,
       seconds: 12,
     });
+    lasting = await makeClip(path.join(clips, 'lasting.mp4'), {
+      widthPx: 854,
+      heightPx: 480,
+      seconds: 65,
+    });
   }, 120_000);
 
   afterEach(() => stack.stop());
@@ -43,17 +50,35 @@ describe('a running product', () => {
     return Number((await client.upload(file))['id']);
   }
 
-  it('rule 26: a worker killed in the middle of an encode leaves no encoder, and the video completes once', async () => {
-    await start({ VIDEO_PRESET: 'medium' });
-    const id = await upload(long);
+  it('rules 12 and 26: a worker that is stopped hands over, one that is killed leaves no encoder, and the video completes once', async () => {
+    await start({ VIDEO_PRESET: 'medium', MAX_VIDEO_PROCESSING_TASKS: '1' });
+    const id = await upload(lasting);
+    const finished = await waitUntil(
+      () => client.sql('select name, object_key from pieces order by id'),
+      (pieces) => pieces.some(({ name }) => String(name).startsWith('chunk/')),
+      120_000,
+    );
     await client.encoding();
+    process.kill(client.pidOf('worker'), 'SIGTERM');
+    await client.noTools(30);
+    // Only a new worker can encode now.
+    await client.encoding();
+    const kept = await client.sql('select name, object_key from pieces order by id');
+    expect(kept.slice(0, finished.length)).toEqual(finished);
+    expect(
+      await client.sql(
+        `select max(unended_starts) as starts, sum(encoder_faults + kills)::int as faults,
+           count(platform_fault_since)::int as waits from piece_attempts`,
+      ),
+    ).toEqual([{ starts: 1, faults: 0, waits: 0 }]);
+
     process.kill(client.pidOf('worker'), 'SIGKILL');
     await client.noTools();
     const video = await client.ended(id);
     expect(video).toMatchObject({ status: 'completed', version: 1, failure: null });
     const stored = (kind: string) =>
       client.filesBelow('media/videos').filter((file) => file.includes(`/${kind}/`));
-    expect(stored('streams')).toHaveLength(4);
+    expect(stored('streams')).toHaveLength(3);
     await waitUntil(
       () => stored('videos/work'),
       (pieces) => pieces.length === 0,

@@ -129,7 +129,7 @@ describe('a product whose servers fail', () => {
     await expectCompletedOnce(video);
   }, 180_000);
 
-  it('Temporal frozen during an upload: it is accepted within five seconds, and processed after', async () => {
+  it('rule 11: Temporal frozen during an upload: it is accepted within five seconds, and processed after', async () => {
     const pid = client.pidOf('temporal');
     process.kill(pid, 'SIGSTOP');
     try {

@@ -136,6 +136,13 @@ describe('a body', () => {
     { timeoutSeconds: 1.5 },
     { timeoutSeconds: 1e9 },
     { videoId: 1 },
+    { skip: [] },
+    { skip: ['1440p'] },
+    { skip: ['240p', '360p', '480p', '720p', '1080p'] },
+    { skip: ['720p'], renditions: ['720p', '240p'] },
+    { from: 'claim' },
+    { from: 'thumbnails', renditions: ['720p'] },
+    { renditions: '720p' },
   ])('of a reprocess %j is refused', async (json) => {
     expect(
       problemCode(await api.ask('POST', `/videos/${videoId}/reprocess`, { as: owner, json })),

@@ -321,7 +321,11 @@ describe('PATCH /videos/:id', () => {
 describe('DELETE /videos/:id', () => {
   it('takes the video away from readers at once and starts its removal', async () => {
     const id = await api.addVideo(owner);
-    expect((await api.ask('DELETE', `/videos/${id}`, { as: owner })).status).toBe(202);
+    const deleted = await api.ask('DELETE', `/videos/${id}`, { as: owner });
+    expect({ status: deleted.status, body: deleted.body }).toEqual({
+      status: 202,
+      body: { workflowId: `delete-video-${id}` },
+    });
     for (const path of [`/videos/${id}`, `/videos/${id}/comments`]) {
       expect(problemCode(await api.ask('GET', path, { as: owner }))).toBe('video-not-found');
     }
@@ -391,7 +395,14 @@ describe('POST /videos/:id/reprocess and /retry', () => {
   it('starts a run with what was asked for', async () => {
     const id = await api.addVideo(owner, { priority: 'bulk' });
     await publish(id);
-    const json = { profile: '720p', thumbnailTimestamps: [0, 1.5], timeoutSeconds: 900 };
+    const json = {
+      profile: '720p',
+      thumbnailTimestamps: [0, 1.5],
+      timeoutSeconds: 900,
+      skip: ['1080p'],
+      from: 'ladder',
+      renditions: ['720p'],
+    };
     const answer = await api.ask('POST', `/videos/${id}/reprocess`, { as: owner, json });
     expect(answer.status).toBe(202);
     expect(answer.body).toEqual({ workflowId: `process-video-${id}`, runId: expect.any(String) });
@@ -414,10 +425,33 @@ describe('POST /videos/:id/reprocess and /retry', () => {
     const id = await api.addVideo(owner);
     await setVideo(id, `status = 'failed'`);
     await addRun(id);
-    expect(problemCode(await api.ask('POST', `/videos/${id}/${action}`, { as: owner }))).toBe(
-      'video-busy',
-    );
+    const answer = await api.ask('POST', `/videos/${id}/${action}`, { as: owner });
+    expect({ status: answer.status, code: problemCode(answer) }).toEqual({
+      status: 409,
+      code: 'video-busy',
+    });
+    expect(answer.body.workflowId).toBe(`process-video-${id}`);
   });
+
+  it.each(['reprocess', 'retry'])(
+    '%s while Temporal is away is answered with 503, and nothing has changed',
+    async (action) => {
+      const id = await api.addVideo(owner);
+      await setVideo(id, `status = 'failed'`);
+      api.workflows.reachable = false;
+      const answer = await api.ask('POST', `/videos/${id}/${action}`, { as: owner });
+      api.workflows.reachable = true;
+      expect({ status: answer.status, code: problemCode(answer) }).toEqual({
+        status: 503,
+        code: 'temporal-unavailable',
+      });
+      expect(answer.headers.get('Retry-After')).toBe('5');
+      expect((await api.ask('GET', `/videos/${id}`, { as: owner })).body).toMatchObject({
+        status: 'failed',
+        lastRun: null,
+      });
+    },
+  );
 
   it('refuses what Temporal knows to be running', async () => {
     const id = await api.addVideo(owner);
@@ -451,6 +485,27 @@ describe('POST /videos/:id/reprocess and /retry', () => {
     await setVideo(id, 'original_available = false');
     const answer = await api.ask('POST', `/videos/${id}/reprocess`, { as: owner });
     expect(answer.status).toBe(202);
+  });
+
+  it.each([
+    [{ renditions: ['1080p'] }, 'renditions'],
+    [{ skip: ['240p', '360p', '480p'] }, 'skip'],
+    [{ profile: '720p', renditions: ['240p'] }, 'renditions'],
+  ])('refuses what a probed source does not have: %j', async (json, path) => {
+    const id = await api.addVideo(owner);
+    await setVideo(id, `status = 'failed'`);
+    await addRun(id, { state: 'failed' });
+    await api.db.sql(
+      `update video_runs set media_info = '{"video": {"displayWidthPx": 854, "displayHeightPx": 480}}' where video_id = $1`,
+      [id],
+    );
+    const answer = await api.ask('POST', `/videos/${id}/retry`, { as: owner, json });
+    expect({ status: answer.status, code: problemCode(answer) }).toEqual({
+      status: 422,
+      code: 'validation-failed',
+    });
+    expect(answer.body.errors).toEqual([{ path, message: expect.stringContaining('This source') }]);
+    expect(api.workflows.runs.filter(({ video }) => video.id === id)).toEqual([]);
   });
 
   it('says when the original is gone', async () => {

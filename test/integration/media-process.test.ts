@@ -114,7 +114,7 @@ describe.each(await everyLauncher())('runProcess with %s', (_name, launcher: Too
     expect(failure.stderr).toContain('No such file or directory');
   });
 
-  it('ends a tool that ignores SIGTERM when its time is up', async () => {
+  it('rule 29: ends a tool that ignores SIGTERM when its time is up', async () => {
     const script = await writeScript(
       'deaf',
       "trap '' TERM INT HUP; echo up; while :; do sleep 0.05; done",
@@ -134,7 +134,7 @@ describe.each(await everyLauncher())('runProcess with %s', (_name, launcher: Too
     expect(await findProcesses(script)).toEqual([]);
   });
 
-  it('ends a tool that reports progress for ever when its time is up', async () => {
+  it('rule 29: ends a tool that reports progress for ever when its time is up', async () => {
     const run = shell('while :; do echo frame=1; sleep 0.02; done', {
       deadline: { budgetMs: 400 },
       stallMs: 10_000,
@@ -168,7 +168,7 @@ describe.each(await everyLauncher())('runProcess with %s', (_name, launcher: Too
     }
   });
 
-  it('ends a tool that falls silent', async () => {
+  it('rule 14: ends a tool that falls silent', async () => {
     const failure = await failureOf(shell('echo begin; sleep 30', { stallMs: 300 }));
     expect(failure).toMatchObject({ stalled: true, timedOut: false });
   });
@@ -213,7 +213,7 @@ describe.each(await everyLauncher())('runProcess with %s', (_name, launcher: Too
     );
   });
 
-  it('dies with its worker, even by SIGKILL', async () => {
+  it('rule 26: dies with its worker, even by SIGKILL', async () => {
     const module = new URL('../../src/media/run-process.ts', import.meta.url).href;
     const seconds = longSleep();
     const request = {
@@ -300,7 +300,7 @@ describe('scratch', () => {
     await root.remove();
   });
 
-  it('clears up after dead workers only, and ends what still works there', async () => {
+  it('rule 26: clears up after dead workers only, and ends what still works there', async () => {
     const workDir = path.join(temp.path, 'shared-work');
     const mine = await createScratchRoot(workDir);
     const stale = path.join(workDir, `worker-${HOST}-4194304-17`);

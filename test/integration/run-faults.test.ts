@@ -2,6 +2,8 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
+import { createDatabase } from '../../src/db/database.ts';
+import { type MikroORM, openOrm } from '../../src/db/orm.ts';
 import { AppError } from '../../src/domain/errors.ts';
 import type { VideoId } from '../../src/domain/ids.ts';
 import { TRANSFER_MARGIN_SECONDS } from '../../src/domain/tool-time.ts';
@@ -10,6 +12,7 @@ import { makeClip } from '../support/make-clip.ts';
 import { type Pipeline, type PipelineOptions, startPipeline } from '../support/pipeline.ts';
 import { findProcesses } from '../support/processes.ts';
 import { writeStubFfmpeg } from '../support/stub-ffmpeg.ts';
+import { startTcpProxy, type TcpProxy } from '../support/tcp-proxy.ts';
 
 describe('faults of a run', () => {
   let pipeline: Pipeline;
@@ -26,6 +29,7 @@ describe('faults of a run', () => {
       widthPx: 1920,
       heightPx: 1080,
       seconds: 2,
+      audio: false,
     });
     long = await makeClip(path.join(clips, 'long.mp4'), {
       widthPx: 1920,
@@ -106,7 +110,7 @@ describe('faults of a run', () => {
     await pipeline.waitForStatus(id, 'completed', 120);
   }, 150_000);
 
-  it('rule 15: a cancel ends every ffmpeg within ten seconds and leaves the original alone', async () => {
+  it('rules 1, 9 and 15: a cancel ends every ffmpeg within ten seconds before anything is undone, and leaves the original alone', async () => {
     await start({ settings: { preset: 'slow' } });
     const id = await pipeline.submit(long);
     await pipeline.until(
@@ -124,6 +128,17 @@ describe('faults of a run', () => {
       async () => (await pipeline.keys()).length === 1,
     );
     await expectOriginalAlone(id);
+    const { events } = await pipeline.client.workflow
+      .getHandle(`process-video-${id}`)
+      .fetchHistory();
+    const encodesEnded = (events ?? []).findLastIndex(
+      (event) => event.activityTaskCanceledEventAttributes,
+    );
+    const undone = (events ?? []).findIndex(
+      (event) => event.activityTaskScheduledEventAttributes?.activityType?.name === 'markCancelled',
+    );
+    expect(encodesEnded).toBeGreaterThan(0);
+    expect(undone).toBeGreaterThan(encodesEnded);
 
     // rule 9: a start that is repeated does not revive it
     await pipeline.deps.workflows.startUpload({
@@ -266,7 +281,7 @@ describe('faults of a run', () => {
     expect(codes.toSorted()).toEqual(['pictures-failed', 'storyboard-failed']);
   }, 60_000);
 
-  it('waits out a store that is away, in plain sight, and goes on by itself', async () => {
+  it('rule 12: waits out a store that is away, in plain sight, and goes on by itself; a cancel ends the wait', async () => {
     let isAway = true;
     await start({
       replace: ({ store }) => ({
@@ -279,14 +294,159 @@ describe('faults of a run', () => {
         },
       }),
     });
-    const id = await pipeline.submit(short);
-    await pipeline.until('the wait is told', async () => {
-      const [run] = await pipeline.db.sql('select waiting_for from video_runs');
-      return String(run?.['waiting_for']).startsWith('storage-unavailable');
+    const [id, unwanted] = [await pipeline.submit(short), await pipeline.submit(short)];
+    await pipeline.until('the waits are told', async () => {
+      const runs = await pipeline.db.sql('select waiting_for from video_runs');
+      const told =
+        /^storage-unavailable: The storage does not answer, next try \d\d:\d\d:\d\d UTC$/;
+      return runs.length === 2 && runs.every((run) => told.test(String(run['waiting_for'])));
     });
+    await pipeline.deps.workflows.cancelRun(`process-video-${unwanted}`);
+    await pipeline.waitForStatus(unwanted, 'cancelled', 10);
     isAway = false;
     await pipeline.waitForStatus(id, 'completed', 60);
   }, 90_000);
+
+  it('rule 12: patience with the platform has an end, and the run then fails with its code', async () => {
+    await start({
+      settings: { platformFaultPatienceSeconds: 0 },
+      replace: ({ store }) => ({
+        store: {
+          ...store,
+          fetchToFile: () => Promise.reject(new AppError('storage-unavailable')),
+        },
+      }),
+    });
+    const id = await pipeline.submit(short);
+    const { failure } = await pipeline.waitForStatus(id, 'failed', 30);
+    expect(failure).toMatchObject({ code: 'storage-unavailable', step: 'probe' });
+  }, 60_000);
+
+  it('rule 14: heartbeats come while a file is fetched, too', async () => {
+    let release: () => void = () => undefined;
+    const isReleased = new Promise<void>((resolve) => (release = resolve));
+    await start({
+      replace: ({ store }) => ({
+        store: {
+          ...store,
+          async fetchToFile(...args) {
+            await isReleased;
+            return store.fetchToFile(...args);
+          },
+        },
+      }),
+    });
+    const id = await pipeline.submit(short);
+    const beats = new Set<string>();
+    await pipeline.until('heartbeats have arrived', async () => {
+      const { raw } = await pipeline.client.workflow.getHandle(`process-video-${id}`).describe();
+      for (const { lastHeartbeatTime: at } of raw.pendingActivities ?? [])
+        if (at) beats.add(`${String(at.seconds)}.${String(at.nanos)}`);
+      return beats.size >= 2;
+    });
+    release();
+    await pipeline.waitForStatus(id, 'completed', 60);
+  }, 90_000);
+
+  it('rule 4: a database that is away while a failed run is settled is waited for, and the row is right after', async () => {
+    let proxy: TcpProxy | undefined;
+    let orm: MikroORM | undefined;
+    await start({
+      replace: async ({ ffmpeg }, { url }) => {
+        const target = new URL(url);
+        proxy = await startTcpProxy({ host: target.hostname, port: Number(target.port) });
+        target.host = `127.0.0.1:${proxy.port}`;
+        orm = await openOrm({ databaseUrl: target.href, poolSize: 4 });
+        const away = proxy;
+        return {
+          database: createDatabase(orm),
+          ffmpeg: {
+            ...ffmpeg,
+            async run() {
+              await away.cut();
+              throw new AppError('processing-timeout');
+            },
+          },
+        };
+      },
+    });
+    try {
+      const id = await pipeline.submit(short);
+      await pipeline.until('the run tries to settle the row', async () => {
+        const { raw } = await pipeline.client.workflow.getHandle(`process-video-${id}`).describe();
+        return (raw.pendingActivities ?? []).some(
+          ({ activityType, attempt = 0 }) =>
+            activityType?.name === 'markFailed' && Number(attempt) >= 3,
+        );
+      });
+      expect(await pipeline.video(id)).toMatchObject({ status: 'processing' });
+      await proxy?.mend();
+      const video = await pipeline.waitForStatus(id, 'failed', 30);
+      expect(video['failure']).toMatchObject({ code: 'processing-timeout', attempt: 1 });
+      expect(await pipeline.db.sql('select state from video_runs')).toEqual([{ state: 'failed' }]);
+    } finally {
+      await orm?.close(true);
+      await proxy?.cut();
+    }
+  }, 90_000);
+
+  it('rule 4: a row that is gone when a failed run is settled counts as done', async () => {
+    let hasFailed = false;
+    await start({
+      replace: ({ ffmpeg, database }, db) => ({
+        ffmpeg: {
+          ...ffmpeg,
+          run() {
+            hasFailed = true;
+            return Promise.reject(new AppError('processing-timeout'));
+          },
+        },
+        database: {
+          ...database,
+          async transact(work) {
+            if (hasFailed) await db.sql('delete from videos');
+            return database.transact(work);
+          },
+        },
+      }),
+    });
+    const id = await pipeline.submit(undivided);
+    await expect(
+      pipeline.client.workflow.getHandle(`process-video-${id}`).result(),
+    ).rejects.toMatchObject({ cause: { cause: { type: 'processing-timeout' } } });
+    expect(await pipeline.db.sql('select 1 from videos')).toEqual([]);
+  }, 60_000);
+
+  it('rule 20: of two attempts at one piece the first to commit wins, and the object of the other goes', async () => {
+    await start({
+      replace: ({ store }) => ({
+        store: {
+          ...store,
+          async putFile(key, file, options) {
+            if (key.startsWith('videos/work/'))
+              await store.putFile(key.replace('.mp4', '-rival.mp4'), file, options);
+            return store.putFile(key, file, options);
+          },
+        },
+      }),
+    });
+    await pipeline.db.sql(
+      `create function commit_first() returns trigger language plpgsql as $$ begin
+         if new.object_key like 'videos/work/%' and new.object_key not like '%-rival.mp4' then
+           insert into pieces (video_id, source_sha256, name, kind, recipe, version, object_key, size_bytes, sha256, tool_version, facts)
+           values (new.video_id, new.source_sha256, new.name, new.kind, new.recipe, new.version,
+                   replace(new.object_key, '.mp4', '-rival.mp4'), new.size_bytes, new.sha256, new.tool_version, new.facts);
+         end if;
+         return new; end $$`,
+    );
+    await pipeline.db.sql(
+      'create trigger commit_first before insert on pieces for each row execute function commit_first()',
+    );
+    const id = await pipeline.submit(short);
+    await pipeline.client.workflow.getHandle(`process-video-${id}`).result();
+    expect(await pipeline.video(id)).toMatchObject({ status: 'completed' });
+    expect(await pipeline.keys('work/')).toEqual([]);
+  }, 60_000);
 
   it('a database that is away when a piece is to be entered costs no encode and leaves no object', async () => {
     let failures = 0;
@@ -356,16 +516,42 @@ describe('faults of a run', () => {
     expect(await pipeline.deps.store.stat(`videos/compressed/${id}/v1.mp4`)).toBeDefined();
   }, 60_000);
 
-  it('fails a malformed start at once and touches no row', async () => {
+  it('rule 3: fails a malformed start at once and touches no row', async () => {
     await start();
     const id = await pipeline.addVideo(short);
-    for (const input of [{ videoId: 'x' }, { videoId: id, extra: 1 }, 'text', undefined]) {
+    for (const input of [
+      { videoId: 'x' },
+      { videoId: id, extra: 1 },
+      { videoId: id, from: 'nowhere' },
+      { videoId: id, skip: ['4320p'] },
+      'text',
+      undefined,
+    ]) {
       const run = await pipeline.client.workflow.start(WORKFLOW_TYPES.processVideo, {
         taskQueue: TASK_QUEUES.orchestration,
         workflowId: `typed-${JSON.stringify(input)}`,
         args: input === undefined ? [] : [input],
       });
       await expect(run.result()).rejects.toMatchObject({
+        cause: { type: 'invalid-workflow-input' },
+      });
+    }
+    for (const [encoding, data] of [
+      ['json/protobuf', JSON.stringify({ videoId: id })],
+      ['json/plain', '{"videoId": '],
+    ] as const) {
+      const workflowId = `typed-as-${encoding}`;
+      await pipeline.client.workflowService.startWorkflowExecution({
+        namespace: pipeline.client.options.namespace,
+        requestId: workflowId,
+        workflowId,
+        workflowType: { name: WORKFLOW_TYPES.processVideo },
+        taskQueue: { name: TASK_QUEUES.orchestration },
+        input: {
+          payloads: [{ metadata: { encoding: Buffer.from(encoding) }, data: Buffer.from(data) }],
+        },
+      });
+      await expect(pipeline.client.workflow.getHandle(workflowId).result()).rejects.toMatchObject({
         cause: { type: 'invalid-workflow-input' },
       });
     }

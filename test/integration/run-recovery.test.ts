@@ -8,16 +8,25 @@ import { TASK_QUEUES, WORKFLOW_TYPES } from '../../src/workflows/messages.ts';
 import { makeClip } from '../support/make-clip.ts';
 import { type Pipeline, startPipeline } from '../support/pipeline.ts';
 import { findProcesses } from '../support/processes.ts';
+import { awaitRun, findFlaws, identifyRun, listResetPoints, resetRun } from '../support/resets.ts';
 
 describe('what a run or its video can go through', () => {
   let pipeline: Pipeline;
   let clips: string;
   let short: string;
+  let middling: string;
   let long: string;
 
   beforeAll(async () => {
     clips = await mkdtemp(path.join(tmpdir(), 'steadyreel-clips-'));
     short = await makeClip(path.join(clips, 'short.mp4'), { seconds: 1 });
+    middling = await makeClip(path.join(clips, 'middling.mp4'), {
+      widthPx: 1280,
+      heightPx: 720,
+      seconds: 4,
+      audio: false,
+      options: ['-g', '250'],
+    });
     long = await makeClip(path.join(clips, 'long.mp4'), {
       widthPx: 1920,
       heightPx: 1080,
@@ -41,20 +50,6 @@ describe('what a run or its video can go through', () => {
     });
   }
 
-  async function reset({ workflowId, runId }: RunIdentity, toEvent: number): Promise<void> {
-    const answer = await pipeline.client.workflowService.resetWorkflowExecution({
-      namespace: pipeline.client.options.namespace,
-      workflowExecution: { workflowId, runId },
-      reason: 'test',
-      workflowTaskFinishEventId: toEvent as never,
-      requestId: `${workflowId}-${toEvent}-${Math.random()}`,
-    });
-    await pipeline.client.workflow
-      .getHandle(workflowId, answer.runId ?? '')
-      .result()
-      .catch(() => undefined);
-  }
-
   /** As *Start Workflow Like This One* of the Web UI does: the same id and input, and nothing else of the run. */
   async function startLike({ workflowId, runId }: RunIdentity): Promise<void> {
     const { events } = await pipeline.client.workflow.getHandle(workflowId, runId).fetchHistory();
@@ -69,44 +64,19 @@ describe('what a run or its video can go through', () => {
     });
   }
 
-  async function identify(id: VideoId): Promise<RunIdentity> {
-    const { workflowId, runId } = await pipeline.client.workflow
-      .getHandle(`process-video-${id}`)
-      .describe();
-    return { workflowId, runId };
-  }
-
-  async function workflowTaskEnds({ workflowId, runId }: RunIdentity): Promise<readonly number[]> {
-    const { events } = await pipeline.client.workflow.getHandle(workflowId, runId).fetchHistory();
-    return (events ?? [])
-      .filter((event) => event.workflowTaskCompletedEventAttributes)
-      .map((event) => Number(event.eventId));
-  }
-
   async function expectWhole(id: VideoId): Promise<void> {
-    const video = await pipeline.video(id);
-    expect(video).toMatchObject({ status: 'completed', failure: null });
-    const streams = await pipeline.db.sql(
-      'select output, object_key, size_bytes from video_streams where video_id = $1 and version = $2',
-      [id, video['version']],
-    );
-    expect(streams).toHaveLength(4);
-    for (const stream of streams) {
-      const facts = await pipeline.deps.store.stat(String(stream['object_key']));
-      expect(facts?.sizeBytes).toBe(Number(stream['size_bytes']));
-    }
-    const active = await pipeline.db.sql(
-      `select 1 from video_runs where video_id = $1 and state = 'active'`,
-      [id],
-    );
-    expect(active).toEqual([]);
+    expect(await findFlaws(pipeline, id)).toEqual([]);
+  }
+
+  async function reset(run: RunIdentity, toEvent: number | undefined): Promise<void> {
+    await awaitRun(pipeline, await resetRun(pipeline, run, toEvent ?? 0));
   }
 
   it('rules 7 and 8: a completed run can be reset to any of its points and ends whole', async () => {
     const id = await pipeline.submit(short);
     await pipeline.client.workflow.getHandle(`process-video-${id}`).result();
-    const run = await identify(id);
-    const points = await workflowTaskEnds(run);
+    const run = await identifyRun(pipeline, id);
+    const points = await listResetPoints(pipeline, run);
     expect(points.length).toBeGreaterThan(8);
     for (const point of [
       points[0],
@@ -114,7 +84,7 @@ describe('what a run or its video can go through', () => {
       points[Math.floor(points.length / 2)],
       points.at(-2),
     ]) {
-      await reset(run, point ?? 0);
+      await reset(run, point);
       await expectWhole(id);
     }
   }, 180_000);
@@ -134,8 +104,8 @@ describe('what a run or its video can go through', () => {
       id,
       facts?.sizeBytes,
     ]);
-    const run = await identify(id);
-    const [first = 0] = await workflowTaskEnds(run);
+    const run = await identifyRun(pipeline, id);
+    const [first] = await listResetPoints(pipeline, run);
     await reset(run, first);
     await expectWhole(id);
   }, 90_000);
@@ -154,12 +124,27 @@ describe('what a run or its video can go through', () => {
       id,
       facts?.sizeBytes,
     ]);
-    const uploaded = await identify(id);
+    const uploaded = await identifyRun(pipeline, id);
     for (const version of [2, 3]) {
       await startLike(uploaded);
       await expectWhole(id);
       expect(await pipeline.video(id)).toMatchObject({ version });
     }
+  }, 90_000);
+
+  it('rules 7 and 8: a run that is at work can be reset, and its successor takes over', async () => {
+    const id = await pipeline.submit(middling);
+    await pipeline.until(
+      'an encode is running',
+      async () => (await findProcesses(`${pipeline.folder}/work`, 'libx264')).length > 0,
+    );
+    const run = await identifyRun(pipeline, id);
+    const points = await listResetPoints(pipeline, run);
+    await reset(run, points.at(-1));
+    await expectWhole(id);
+    expect(
+      await pipeline.db.sql('select state, version from video_runs where video_id = $1', [id]),
+    ).toEqual([{ state: 'completed', version: 1 }]);
   }, 90_000);
 
   it('rule 23: a deleted video stops its run and leaves no object, row or tool', async () => {
@@ -214,7 +199,7 @@ describe('what a run or its video can go through', () => {
     await expectWhole(id);
   }, 90_000);
 
-  it('gives a start after a terminated run its own settings, not those of the dead one', async () => {
+  it('rule 6: gives a start after a terminated run its own settings, not those of the dead one', async () => {
     const id = await pipeline.submit(long);
     await pipeline.until(
       'an encode is running',
@@ -282,7 +267,7 @@ describe('what a run or its video can go through', () => {
     await pipeline.waitForStatus(id, 'cancelled', 20);
   }, 60_000);
 
-  it('keeps the old version live when a reprocess fails', async () => {
+  it('rule 10: keeps the old version live when a reprocess fails', async () => {
     const id = await pipeline.submit(short);
     await pipeline.client.workflow.getHandle(`process-video-${id}`).result();
     const { stored_name: name } = await pipeline.video(id);

@@ -97,6 +97,12 @@ function partsRunning(): ProcessIdentity[] {
   return PARTS.map((name) => readIdentity(join(dataDir, `run/${name}.pid`)) as ProcessIdentity);
 }
 
+/** proc_pid_stat(5): the sixth field, the fourth after the command's name. */
+function sessionOf(pid: number): string | undefined {
+  const stat = readFileSync(`/proc/${pid}/stat`, 'latin1');
+  return stat.slice(stat.lastIndexOf(')') + 2).split(' ')[3];
+}
+
 async function isHealthy(url: string): Promise<boolean> {
   return fetch(url).then(
     (response) => response.ok,
@@ -109,7 +115,7 @@ async function gone(processes: readonly ProcessIdentity[]): Promise<void> {
 }
 
 describe('the stack of one data folder', () => {
-  it('starts, refuses a second start, restarts what crashes and stops in order', async () => {
+  it('rule 27: starts every part in a session of its own, refuses a second start, restarts what crashes and stops in order', async () => {
     const stack = startStack();
     await stack.said('worker uses 127.0.0.1');
     expect(stack.output()).toContain('Admin API key  vk_example_key');
@@ -130,6 +136,8 @@ describe('the stack of one data folder', () => {
 
     const before = partsRunning();
     expect(before.every(isAlive)).toBe(true);
+    const sessions = [stack.child.pid ?? 0, ...before.map(({ pid }) => pid)].map(sessionOf);
+    expect(new Set(sessions).size).toBe(1 + PARTS.length);
     for (const { pid } of before.slice(0, 3)) process.kill(pid, 'SIGKILL');
     for (const name of PARTS.slice(0, 3)) {
       await stack.said(`${name} ended (signal SIGKILL); next start in 1 s.`);

@@ -37,6 +37,9 @@ export function createFakeWorkflows(): FakeWorkflows {
       requireServer(this);
       this.cancelled.push(workflowId);
     },
+    async terminateRun(workflowId) {
+      return this.cancelRun(workflowId);
+    },
     async startDelete(videoId) {
       if (this.reachable) this.deleted.push(videoId);
       return this.reachable;

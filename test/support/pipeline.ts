@@ -68,7 +68,10 @@ export interface PipelineOptions {
   readonly diskMarginBytes?: number;
   readonly maxVideoProcessingTasks?: number;
   /** Puts other parts in the place of the real ones. */
-  readonly replace?: (deps: ActivityDeps) => Partial<ActivityDeps>;
+  readonly replace?: (
+    deps: ActivityDeps,
+    db: TestDatabase,
+  ) => Partial<ActivityDeps> | Promise<Partial<ActivityDeps>>;
 }
 
 export const TEST_SETTINGS: ServerSettings = {
@@ -127,7 +130,7 @@ export async function startPipeline(options: PipelineOptions = {}): Promise<Pipe
     logger,
     settings,
   };
-  const deps = { ...real, ...options.replace?.(real) };
+  const deps = { ...real, ...(await options.replace?.(real, db)) };
   await ensureServerSide(client, 3600);
   const connection = await NativeConnection.connect({ address });
   const bundlePath = await prepareWorkflowBundle(path.join(PROJECT_ROOT, '.cache'));

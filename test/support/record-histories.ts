@@ -2,8 +2,10 @@ import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { historyToJSON } from '@temporalio/common/lib/proto-utils.js';
+import type { ActivityDeps } from '../../src/activities/deps.ts';
 import { PROJECT_ROOT } from '../../src/config/env.ts';
 import { addWish } from '../../src/db/picture-wishes.ts';
+import { AppError } from '../../src/domain/errors.ts';
 import type { VideoId } from '../../src/domain/ids.ts';
 import { startRetention } from '../../src/temporal/apply-retention.ts';
 import type { ReconcileInput } from '../../src/domain/reconcile-input.ts';
@@ -86,6 +88,47 @@ try {
     await reconcile('reconcile-videos', {});
     await keep('reconciled', 'reconcile-videos');
   });
+  let isHasty = true;
+  const impatient = ({ ffmpeg }: ActivityDeps): Partial<ActivityDeps> => ({
+    ffmpeg: {
+      ...ffmpeg,
+      run(command, limits) {
+        const isEncode = command.outputs.some(({ options }) => options.includes('libx264'));
+        const fails = isEncode && isHasty;
+        return fails
+          ? Promise.reject(new AppError('processing-timeout'))
+          : ffmpeg.run(command, limits);
+      },
+    },
+  });
+  await record('asked', { replace: impatient }, async (pipeline, keep) => {
+    const id = await pipeline.submit(short);
+    const video = { id, ownerId: pipeline.ownerId, title: 'asked', priority: 'normal' } as const;
+    await pipeline.waitForStatus(id, 'failed');
+    await pipeline.client.workflow
+      .getHandle(`process-video-${id}`)
+      .result()
+      .catch(() => undefined);
+    isHasty = false;
+    await pipeline.deps.workflows.startRun(video, { timeoutSeconds: 3600, skip: ['360p'] });
+    await keep('continued', `process-video-${id}`);
+    await pipeline.deps.workflows.startRun(video, { from: 'ladder', renditions: ['240p'] });
+    await keep('reprocessed-from', `process-video-${id}`);
+  });
+  const failing = await writeStubFfmpeg(clips, 'exit 1');
+  await record('failing', { ffmpegPath: failing }, async (pipeline, keep) => {
+    await keep('failed-encoder', `process-video-${await pipeline.submit(short)}`);
+  });
+  const withoutStore = ({ store }: ActivityDeps): Partial<ActivityDeps> => ({
+    store: { ...store, fetchToFile: () => Promise.reject(new AppError('storage-unavailable')) },
+  });
+  await record(
+    'storeless',
+    { settings: { platformFaultPatienceSeconds: 0 }, replace: withoutStore },
+    async (pipeline, keep) => {
+      await keep('failed-platform', `process-video-${await pipeline.submit(short)}`);
+    },
+  );
   await record('unkept', { settings: { keepOriginal: false } }, async (pipeline, keep) => {
     const id = await pipeline.submit(short, { profile: '720p' });
     await keep('original-replaced', `process-video-${id}`);

@@ -1,6 +1,8 @@
+import { execFile } from 'node:child_process';
 import { readdirSync, readFileSync } from 'node:fs';
-import { readFile, writeFile } from 'node:fs/promises';
+import { readFile, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
+import { promisify } from 'node:util';
 import { describe, expect, it } from '@jest/globals';
 import { DeterminismViolationError } from '@temporalio/workflow';
 import { Worker } from '@temporalio/worker';
@@ -29,7 +31,10 @@ describe('replay of recorded runs', () => {
         'busy',
         'cancelled',
         'completed',
+        'continued',
         'deleted',
+        'failed-encoder',
+        'failed-platform',
         'failed-source',
         'failed-timeout',
         'migrated',
@@ -40,6 +45,7 @@ describe('replay of recorded runs', () => {
         'reconcile-continued',
         'reconciled',
         'reprocessed',
+        'reprocessed-from',
         'reset',
         'retention',
       ]),
@@ -50,6 +56,22 @@ describe('replay of recorded runs', () => {
     const { workflowId, history } = readHistory(name);
     const codePath = await prepareWorkflowBundle(CACHE);
     await Worker.runReplayHistory({ workflowBundle: { codePath } }, history, workflowId);
+  });
+
+  it('an operator replays a run by a command, which says what would not go on', async () => {
+    const good = path.join(FOLDER, 'busy.json');
+    const bad = path.join(CACHE, `altered-${process.pid}.json`);
+    await writeFile(bad, (await readFile(good, 'utf8')).replaceAll('claimVideo', 'claimNothing'));
+    const node = path.join(PROJECT_ROOT, 'node_modules/node/bin/node');
+    const command = path.join(PROJECT_ROOT, 'src/cli/replay.ts');
+    const replayed = promisify(execFile)(node, [command, good, bad]);
+    await expect(replayed).rejects.toMatchObject({
+      code: 1,
+      stdout: expect.stringMatching(
+        /^busy: replays, \d+ events in .* s\naltered-\d+: does not replay. .*claimNothing.*\n$/,
+      ),
+    });
+    await rm(bad);
   });
 
   it('a workflow whose order of steps was changed is found out', async () => {

@@ -48,9 +48,10 @@ export function createVideoRoutes(deps: UseCaseDeps): OpenAPIHono<AppEnv> {
       return c.json(await changeVideo(deps, c.var.viewer, c.req.valid('param').id, changes), 200);
     })
     .openapi(deleteRoute, async (c) => {
-      const { removalStarted } = await deleteVideo(deps, c.var.viewer, c.req.valid('param').id);
-      c.var.logger.info({ videoId: c.req.valid('param').id, removalStarted }, 'video deleted');
-      return c.body(null, 202);
+      const { id: videoId } = c.req.valid('param');
+      const { workflowId, removalStarted } = await deleteVideo(deps, c.var.viewer, videoId);
+      c.var.logger.info({ videoId, removalStarted }, 'video deleted');
+      return c.json({ workflowId }, 202);
     })
     .openapi(cancelRoute, async (c) =>
       c.json(await cancelVideo(deps, c.var.viewer, c.req.valid('param').id), 202),
@@ -117,7 +118,10 @@ const deleteRoute = createRoute({
   summary: 'Delete a video',
   request: { params: videoParams() },
   responses: {
-    202: { description: 'It is gone for readers; its files follow.' },
+    202: json(
+      runIdentitySchema.pick({ workflowId: true }),
+      'It is gone for readers; its files follow. The result of the workflow is the receipt.',
+    ),
     default: problem,
   },
 });

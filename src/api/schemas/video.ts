@@ -10,6 +10,7 @@ import {
   RUN_STATES,
   SKIP_REASONS,
   STAGES,
+  STEPS,
   VIDEO_STATES,
   VISIBILITIES,
 } from '../../domain/video.ts';
@@ -164,6 +165,18 @@ export const runRequestSchema = z
     profile: z.enum(PROFILES).optional(),
     thumbnailTimestamps: thumbnailTimestamps().optional(),
     timeoutSeconds: z.int().min(1).max(LONGEST_TIMEOUT_SECONDS).optional(),
+    skip: z.array(z.enum(QUALITIES)).min(1).optional().openapi({
+      description:
+        'Renditions to leave out; the video completes without them and `skipped` says `skipped-by-request`. One must be left.',
+    }),
+    from: z.enum(STEPS).optional().openapi({
+      description:
+        'Makes the work of this step and of those after it anew, although it is finished. After a failure the same wish goes on where it stopped.',
+    }),
+    renditions: z.array(z.enum(QUALITIES)).min(1).optional().openapi({
+      description:
+        'Makes these renditions anew and uses everything else that is finished. `from` may then be `compress` (the default) or `ladder`.',
+    }),
   })
   .openapi('RunRequest');
 

@@ -18,7 +18,10 @@ export interface PieceFacts {
   readonly fragments?: FragmentIndex;
 }
 
-/** The work ledger: one row per finished, verified piece. Whoever commits first wins; a row is never altered. */
+/**
+ * The work ledger: one row per finished, verified piece. Whoever commits first wins; a row is never altered. A piece that was made
+ * anew has a row of a later version beside the one of the version that is still published.
+ */
 const PieceSchema = defineEntity({
   name: 'Piece',
   tableName: 'pieces',
@@ -29,6 +32,8 @@ const PieceSchema = defineEntity({
     name: p.text(),
     kind: p.enum(PIECE_KINDS),
     recipe: p.text(),
+    /** Of the run that made it. */
+    version: p.integer().default(0),
     objectKey: p.text().collation('C').index('pieces_object_key_index'),
     sizeBytes: p.bigint('number').check('size_bytes > 0'),
     sha256: p.text(),
@@ -37,7 +42,10 @@ const PieceSchema = defineEntity({
     createdAt: p.datetime().defaultRaw('now()').$type<Date>(),
   },
   uniques: [
-    { name: 'pieces_key_unique', properties: ['videoId', 'sourceSha256', 'name', 'recipe'] },
+    {
+      name: 'pieces_key_unique',
+      properties: ['videoId', 'sourceSha256', 'name', 'recipe', 'version'],
+    },
   ],
 });
 

@@ -12,6 +12,9 @@ describe('parseProcessVideoInput', () => {
       profile: '720p',
       timeoutSeconds: 3600,
       thumbnailTimestamps: [0, 1.5],
+      skip: ['1080p'],
+      from: 'ladder',
+      renditions: ['240p', '720p'],
     };
     expect(parseProcessVideoInput(full)).toEqual(full);
   });
@@ -36,6 +39,13 @@ describe('parseProcessVideoInput', () => {
     { videoId: 42, timeoutSeconds: 0 },
     { videoId: 42, thumbnailTimestamps: [] },
     { videoId: 42, thumbnailTimestamps: [-1] },
+    { videoId: 42, skip: [] },
+    { videoId: 42, skip: '1080p' },
+    { videoId: 42, skip: ['240p', '360p', '480p', '720p', '1080p'] },
+    { videoId: 42, skip: ['720p'], renditions: ['720p'] },
+    { videoId: 42, from: 'waiting-for-slot' },
+    { videoId: 42, from: 'convert', renditions: ['720p'] },
+    { videoId: 42, renditions: ['compressed'] },
   ])('refuses %j', (input) => {
     expect(() => parseProcessVideoInput(input)).toThrow(
       expect.objectContaining({ code: 'invalid-workflow-input' }),

@@ -21,6 +21,17 @@ describe('planRenditions', () => {
     ]);
   });
 
+  it('leaves out what is to be skipped, with the reason', () => {
+    const input = { ...LADDER, widthPx: 854, heightPx: 480, skip: ['480p', '720p'] as const };
+    const { renditions, skipped } = planRenditions(input);
+    expect(renditions.map(({ quality }) => quality)).toEqual(['360p', '240p']);
+    expect(skipped.map(({ quality, reason }) => `${quality} ${reason}`)).toEqual([
+      '480p skipped-by-request',
+      '720p taller-than-source',
+      '1080p taller-than-source',
+    ]);
+  });
+
   it('makes no line of a very wide picture', () => {
     expect(sizes(2560, 40)).toEqual(['1080p 1920x30', '720p 1280x20']);
     const { skipped } = planRenditions({ ...LADDER, widthPx: 2560, heightPx: 40 });

@@ -3,6 +3,7 @@ import { type EncodingPlan, planEncoding } from '../../../src/domain/encoding-pl
 import { audioPiece, chunkPiece, renditionPiece } from '../../../src/domain/recipe.ts';
 import {
   cutPlan,
+  dividedAs,
   framesUntil,
   isExplainedByEnd,
   planInOnePiece,
@@ -132,5 +133,30 @@ describe('a source that cannot be divided', () => {
     expect(renditionPiece(whole, first, SETTINGS).recipe).not.toBe(
       renditionPiece(PLAN, first, SETTINGS).recipe,
     );
+  });
+});
+
+describe('dividedAs', () => {
+  const chunks = [
+    { index: 0, firstFrame: 0, endFrame: 2000 },
+    { index: 1, firstFrame: 2000, endFrame: PLAN.frames },
+  ];
+
+  it('keeps the chunks that earlier work was finished in', () => {
+    expect(dividedAs(PLAN, { ...PLAN, chunks }, SETTINGS)).toEqual({ ...PLAN, chunks });
+  });
+
+  it('keeps what was found out of the source: its end, and that it cannot be divided', () => {
+    const found = planInOnePiece(cutPlan(PLAN, 3000, SETTINGS));
+    expect(dividedAs(PLAN, found, SETTINGS)).toEqual(found);
+  });
+
+  it('forgets an early end that is not accepted any more, and a source that was seen in another way', () => {
+    const warning = { code: 'source-truncated', detail: 'It ends early.' } as const;
+    const cut = cutPlan(PLAN, 3000, SETTINGS, warning);
+    expect(dividedAs(PLAN, cut, SETTINGS)).toBeDefined();
+    expect(dividedAs(PLAN, cut, { ...SETTINGS, onTruncated: 'fail' })).toBeUndefined();
+    expect(dividedAs(PLAN, { ...PLAN, gopFrames: 48 }, SETTINGS)).toBeUndefined();
+    expect(dividedAs(PLAN, { ...PLAN, frames: PLAN.frames + 1 }, SETTINGS)).toBeUndefined();
   });
 });

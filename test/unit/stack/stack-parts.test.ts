@@ -40,10 +40,12 @@ describe('dynamic configuration', () => {
 describe('serverArgs', () => {
   const server = { cliPath: '/temporal', port: 7233, httpPort: 7243, namespace: 'default' };
 
-  it('binds to loopback, asks nobody for news and keeps its database', () => {
+  it('rule 31: binds to loopback, its Web UI too, asks nobody for news and keeps its database', () => {
     const args = serverArgs({ ...server, uiPort: 8233, databaseFile: '/data/t.db' }).join(' ');
     expect(args).toContain('--ip 127.0.0.1 --port 7233');
     expect(args).toContain('--ui-port 8233 --ui-disable-news-fetch');
+    // Left out, the Web UI listens where the server does.
+    expect(args).not.toContain('--ui-ip');
     expect(args).toContain('--db-filename /data/t.db');
     expect(args).toContain('--dynamic-config-value matching.enableFairness=true');
     expect(args).not.toContain('--headless');
