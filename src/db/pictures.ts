@@ -69,9 +69,9 @@ export async function findPicture(
   version: number,
   { kind, position }: { readonly kind: PictureKind; readonly position: number },
 ): Promise<PictureRecord | undefined> {
-  const isPublished = version === video.version;
-  const retiredAt = isPublished ? null : { $ne: null };
-  const where = { videoId: video.id, version, kind, position, retiredAt };
+  // What the video's row says is published may have been replaced since it was read, and is served all the same.
+  const old = version === video.version ? {} : { retiredAt: { $ne: null } };
+  const where = { videoId: video.id, version, kind, position, ...old };
   const row = await em.findOne(Picture, where, { disableIdentityMap: true });
   return row === null ? undefined : { ...toFacts(row), layout: row.layout ?? null };
 }

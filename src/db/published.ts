@@ -98,8 +98,7 @@ export async function listPublishedOutputs(
   video: VideoRecord,
 ): Promise<readonly Output[]> {
   if (video.version === null) return [];
-  const where = { videoId: video.id, version: video.version, retiredAt: null };
-  const streams = await em.find(VideoStream, where, {
+  const streams = await em.find(VideoStream, ofVersion(video, video.version), {
     fields: ['output'],
     disableIdentityMap: true,
   });
@@ -112,7 +111,7 @@ export async function findPublishedThumbnail(
   position: number,
 ): Promise<ThumbnailRecord | undefined> {
   if (video.version === null) return undefined;
-  const where = { videoId: video.id, version: video.version, position, retiredAt: null };
+  const where = { ...ofVersion(video, video.version), position };
   const thumbnail = await em.findOne(Thumbnail, where, { disableIdentityMap: true });
   return thumbnail === null ? undefined : toThumbnailRecord(thumbnail);
 }
@@ -140,10 +139,12 @@ export async function listPackagedStreams(
   );
 }
 
-/** What a run that is not over has made is not to be seen yet: only what is published, or was. */
-function ofVersion(video: VideoRecord, version: number) {
-  const isPublished = version === video.version;
-  return { videoId: video.id, version, retiredAt: isPublished ? null : { $ne: null } };
+/**
+ * What a run that is not over has made is not to be seen yet: only what is published, or was. What the video's row says is published
+ * may have been replaced since it was read, and is served all the same.
+ */
+function ofVersion({ id: videoId, version: published }: VideoRecord, version: number) {
+  return { videoId, version, ...(version === published ? {} : { retiredAt: { $ne: null } }) };
 }
 
 function toStreamRecord(stream: VideoStream): StreamRecord {

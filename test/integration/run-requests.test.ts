@@ -1,4 +1,10 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import {
+  findPublishedStream,
+  findPublishedThumbnail,
+  listPackagedStreams,
+} from '../../src/db/published.ts';
+import { findVideo } from '../../src/db/videos.ts';
 import { AppError } from '../../src/domain/errors.ts';
 import type { VideoId } from '../../src/domain/ids.ts';
 import type { RunRequest } from '../../src/domain/run-request.ts';
@@ -172,7 +178,14 @@ describe('a run that is asked for something', () => {
 
   it('rules 3 and 21: makes anew what is asked for and uses the rest, and refuses what there is not', async () => {
     const id = await publish();
+    const { database } = pipeline.deps;
+    const seen = await database.run((em) => findVideo(em, id));
     expect(await run(id, {})).toEqual([]);
+    // Somebody who has looked just before the switch gets what he saw.
+    if (seen === undefined) throw new Error('the video is gone');
+    expect(await database.run((em) => listPackagedStreams(em, seen, 1))).toHaveLength(2);
+    expect(await database.run((em) => findPublishedStream(em, seen, '240p'))).toBeDefined();
+    expect(await database.run((em) => findPublishedThumbnail(em, seen, 0))).toBeDefined();
     expect(await run(id, { from: 'thumbnails' })).toEqual(PICTURES);
     expect(encodes).toBe(0);
     expect(await run(id, { renditions: ['240p'] })).toEqual(['rendition/240p']);
