@@ -65,13 +65,23 @@ const UNREACHABLE_CODES: readonly string[] = [
 const UNREACHABLE_MESSAGES =
   /Connection terminated|Connection ended|timeout exceeded when trying to connect|timeout expired|Query read timeout|Client has encountered a connection error/;
 
+/** What an error tells, whichever realm it comes from. */
+interface Told {
+  readonly code?: unknown;
+  readonly message?: unknown;
+  readonly errors?: unknown;
+  readonly previous?: unknown;
+  readonly cause?: unknown;
+}
+
 function isUnreachable(error: unknown): boolean {
-  for (let current: unknown = error, depth = 0; current instanceof Error && depth < 5; depth += 1) {
-    const code = (current as Error & { code?: unknown }).code;
+  let current = error;
+  for (let depth = 0; typeof current === 'object' && current !== null && depth < 5; depth += 1) {
+    const { code, message, errors, previous, cause }: Told = current;
     if (typeof code === 'string' && UNREACHABLE_CODES.includes(code)) return true;
-    if (UNREACHABLE_MESSAGES.test(current.message)) return true;
-    if (current instanceof AggregateError && current.errors.some(isUnreachable)) return true;
-    current = (current as Error & { previous?: unknown }).previous ?? current.cause;
+    if (typeof message === 'string' && UNREACHABLE_MESSAGES.test(message)) return true;
+    if (Array.isArray(errors) && errors.some(isUnreachable)) return true;
+    current = previous ?? cause;
   }
   return false;
 }

@@ -1,5 +1,6 @@
 import { Migrator } from '@mikro-orm/migrations';
 import { defineConfig, type EntityManager, MikroORM } from '@mikro-orm/postgresql';
+import { giveBackBrokenConnections } from './broken-connections.ts';
 import { ApiKey } from './entities/api-key.ts';
 import { Category } from './entities/category.ts';
 import { Comment } from './entities/comment.ts';
@@ -81,7 +82,11 @@ export async function openOrm({
       extensions: [Migrator],
       forceUtcTimezone: true,
       pool: { min: 0, max: poolSize },
-      driverOptions: patient ? CONNECTION_LIMITS : { ...CONNECTION_LIMITS, ...STATEMENT_LIMITS },
+      driverOptions: {
+        ...CONNECTION_LIMITS,
+        ...(patient ? {} : STATEMENT_LIMITS),
+        onPoolCreated: giveBackBrokenConnections,
+      },
       migrations: {
         migrationsList: [
           { name: '0001-initial', class: InitialMigration },

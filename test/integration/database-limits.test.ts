@@ -4,6 +4,8 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { createDatabase } from '../../src/db/database.ts';
 import { type EntityManager, openOrm } from '../../src/db/orm.ts';
 import { createTestDatabase, type TestDatabase } from '../support/database.ts';
+import { startTcpProxy } from '../support/tcp-proxy.ts';
+import { waitUntil } from '../support/wait-until.ts';
 
 let db: TestDatabase;
 beforeAll(async () => {
@@ -82,6 +84,36 @@ describe('the database', () => {
       await database.close();
     }
   }, 15_000);
+
+  it('gets all its connections back after transactions that broke', async () => {
+    const { hostname, port } = new URL(db.url);
+    const proxy = await startTcpProxy({ host: hostname, port: Number(port) });
+    const through = new URL(db.url);
+    through.host = `127.0.0.1:${proxy.port}`;
+    const database = createDatabase(await openOrm({ databaseUrl: through.href, poolSize: 2 }));
+    const begun = Promise.withResolvers<void>();
+    const cut = Promise.withResolvers<void>();
+    const broken = [1, 2].map(() =>
+      database.transact(async (em) => {
+        await em.execute('select 1');
+        begun.resolve();
+        await cut.promise;
+        await em.execute('select 2');
+      }),
+    );
+    await begun.promise;
+    await proxy.cut();
+    cut.resolve();
+    for (const one of broken) await expect(one).rejects.toMatchObject(UNAVAILABLE);
+    await expect(database.run((em) => em.execute('select 1'))).rejects.toMatchObject(UNAVAILABLE);
+    await proxy.mend();
+    await waitUntil(
+      () => database.isReachable(),
+      (isReachable) => isReachable,
+    );
+    await database.close();
+    await proxy.cut();
+  }, 30_000);
 
   it('is unavailable when the server takes the connection and then says nothing', async () => {
     const silent = createServer((socket) => void socket.on('error', () => undefined));
