@@ -5,8 +5,10 @@ import { kill, PARTS, RECONCILE_GRACE_SECONDS, type World } from './world.ts';
 
 /** What is not at its end by then is stuck. */
 const MOST_QUIET_MS = 600_000;
-/** And so is what has not moved for this long with every part up: a video that waits gets its run after a minute. */
+/** And so is what has not moved for this long with every part up: a frozen encoder is ended after a minute. */
 const MOST_STILL_MS = 100_000;
+/** A video that waits without a run gets one as soon as reconcile sees that it is old enough. */
+const MOST_STARTING_MS = 5_000 * RECONCILE_GRACE_SECONDS;
 const LOOK_EVERY_MS = 2_000;
 
 /**
@@ -26,12 +28,13 @@ export async function untilQuiet(world: World): Promise<boolean> {
   let movedAt = performance.now();
   for (;;) {
     await reconcile(world);
-    const [isReady, work] = [await isUp(world), await describeWork(world)];
+    const [isReady, { work, isRunning }] = [await isUp(world), await describeWork(world)];
     if (isReady && work === '') break;
     if (!isReady || work !== seen) movedAt = performance.now();
     seen = work;
     const now = performance.now();
-    if (now > giveUpAt || now - movedAt > MOST_STILL_MS) return false;
+    const patienceMs = isRunning ? MOST_STILL_MS : MOST_STARTING_MS;
+    if (now > giveUpAt || now - movedAt > patienceMs) return false;
     await sleep(LOOK_EVERY_MS);
   }
   await sleep((RECONCILE_GRACE_SECONDS + 1) * 1000);
@@ -60,11 +63,17 @@ async function isUp(world: World): Promise<boolean> {
   return response?.ok === true;
 }
 
-/** Changes when anything moves; empty when nothing is open. */
-async function describeWork(world: World): Promise<string> {
+interface Work {
+  /** Changes when anything moves; empty when nothing is open. */
+  readonly work: string;
+  readonly isRunning: boolean;
+}
+
+async function describeWork(world: World): Promise<Work> {
   try {
-    const rows = await world.sql<{ work: string }>(
-      `select concat_ws(' ', videos.id, videos.status, deleted_at, video_runs.id, stage, progress_percent, waiting_for) as work
+    const rows = await world.sql<{ work: string; run: number | null }>(
+      `select concat_ws(' ', videos.id, videos.status, deleted_at, video_runs.id, stage, progress_percent, waiting_for) as work,
+              video_runs.id as run
          from videos left join video_runs on video_id = videos.id and state = 'active'
         where status in ('pending', 'processing') or deleted_at is not null or video_runs.id is not null
         order by 1`,
@@ -72,10 +81,12 @@ async function describeWork(world: World): Promise<string> {
     const { count } = await world.temporal.workflow.count(
       `ExecutionStatus = 'Running' and WorkflowType = '${WORKFLOW_TYPES.processVideo}'`,
     );
-    return [...rows.map(({ work }) => work), ...(count > 0 ? [`${count} executions`] : [])].join(
-      '; ',
-    );
+    const executions = count > 0 ? [`${count} executions`] : [];
+    return {
+      work: [...rows.map(({ work }) => work), ...executions].join('; '),
+      isRunning: count > 0 || rows.some(({ run }) => run !== null),
+    };
   } catch {
-    return `unknown at ${performance.now()}`;
+    return { work: `unknown at ${performance.now()}`, isRunning: true };
   }
 }

@@ -51,7 +51,8 @@ describe('a running product', () => {
   }
 
   it('rules 12 and 26: a worker that is stopped hands over, one that is killed leaves no encoder, and the video completes once', async () => {
-    await start({ MAX_VIDEO_PROCESSING_TASKS: '1' });
+    // Slow enough for each encode to be seen.
+    await start({ VIDEO_PRESET: 'medium', MAX_VIDEO_PROCESSING_TASKS: '1' });
     const id = await upload(lasting);
     const finished = await waitUntil(
       () => client.sql('select name, object_key from pieces order by id'),

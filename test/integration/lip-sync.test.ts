@@ -5,8 +5,8 @@ import { beeps, flashes } from '../support/measure.ts';
 import { type Pipeline, startPipeline } from '../support/pipeline.ts';
 
 /** Flash and beep happen together at these times of a clip's own clock. */
-const TIMES = [5, 10, 15, 20] as const;
-const SECONDS = 22;
+const TIMES = [2, 5, 8, 10] as const;
+const SECONDS = 12;
 /** Half a frame at 25 a second. */
 const HALF_A_FRAME = 0.02;
 
