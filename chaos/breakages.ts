@@ -73,7 +73,7 @@ export const BREAKAGES = {
         replace: 'if (active === undefined)',
       },
     ],
-    faults: ['reset'],
+    faults: ['reset late'],
     breach: 'runs',
   },
 } as const satisfies Record<string, Breakage>;

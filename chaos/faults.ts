@@ -43,7 +43,8 @@ export const FAULTS: readonly [Fault, ...Fault[]] = [
   { name: 'freeze worker', weight: 0.5, most: 3, inflict: freezeWorker },
   { name: 'cancel', weight: 1, inflict: cancel },
   { name: 'terminate', weight: 1, inflict: terminate },
-  { name: 'reset', weight: 2, inflict: reset },
+  { name: 'reset', weight: 2, inflict: resetAnywhere },
+  { name: 'reset late', weight: 1, inflict: resetLate },
   { name: 'start again', weight: 1, inflict: startAgain },
 ];
 
@@ -115,18 +116,37 @@ async function terminate(world: World, { dice, marked }: FaultTools): Promise<st
   return `video ${run.video_id}`;
 }
 
+interface Execution extends OpenRun {
+  readonly run_id: string;
+}
+
 /** To any point of any run, open or closed. */
-async function reset(world: World, { dice }: FaultTools): Promise<string | undefined> {
-  const runs = await world.sql<OpenRun & { run_id: string }>(
+async function resetAnywhere(world: World, { dice }: FaultTools): Promise<string | undefined> {
+  const runs = await world.sql<Execution>(
     `select video_id, workflow_id, run_id from video_runs
       where state in ('active', 'completed') order by id desc limit 8`,
   );
-  const run = dice.pick(runs);
+  return reset(world, dice.pick(runs), (points) => dice.pick(points));
+}
+
+/** To where a run is right now: what it has begun is begun again by another execution. */
+async function resetLate(world: World, { dice }: FaultTools): Promise<string | undefined> {
+  const runs = await world.sql<Execution>(
+    `select video_id, workflow_id, run_id from video_runs where state = 'active' order by id`,
+  );
+  return reset(world, dice.pick(runs), (points) => points.at(-1));
+}
+
+async function reset(
+  world: World,
+  run: Execution | undefined,
+  choose: <T>(points: readonly T[]) => T | undefined,
+): Promise<string | undefined> {
   if (run === undefined) return undefined;
   const { workflow_id: workflowId, run_id: runId } = run;
   const { events } = await world.temporal.workflow.getHandle(workflowId, runId).fetchHistory();
   const points = (events ?? []).filter((event) => event.workflowTaskCompletedEventAttributes);
-  const point = dice.pick(points)?.eventId;
+  const point = choose(points)?.eventId;
   if (point === undefined || point === null) return undefined;
   await world.temporal.workflowService.resetWorkflowExecution({
     namespace: 'default',
