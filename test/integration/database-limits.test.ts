@@ -85,7 +85,7 @@ describe('the database', () => {
     }
   }, 15_000);
 
-  it('gets all its connections back after transactions that broke', async () => {
+  it('rule 45: gets all its connections back after transactions that broke', async () => {
     const { hostname, port } = new URL(db.url);
     const proxy = await startTcpProxy({ host: hostname, port: Number(port) });
     const through = new URL(db.url);
