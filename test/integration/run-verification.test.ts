@@ -104,13 +104,14 @@ describe('verification before publishing', () => {
     let isFirst = true;
     const id = await submit({
       async beforeRun(command) {
-        if (!isEncode(command) || !isFirst) return command;
+        if (!isEncode(command)) return command;
         if (!isFirstChunk(command)) {
           await pipeline.until('the odd chunk is finished', async () => {
             return (await findFirstChunk()) !== undefined;
           });
           return command;
         }
+        if (!isFirst) return command;
         isFirst = false;
         // As an older ffmpeg might: other headers, for the rest the same.
         const outputs = command.outputs.map(({ options, path: file }) => ({
