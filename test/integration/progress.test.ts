@@ -65,7 +65,7 @@ describe('progress of a run', () => {
       const view = await look(id);
       const [row] = await pipeline.db.sql(
         `select count(*)::int as abreast from piece_attempts a join video_runs r on r.id = a.video_run_id
-          where r.video_id = $1 and a.name like 'chunk/%' and a.fraction > 0 and a.fraction < 1`,
+          where r.video_id = $1 and a.name like 'chunk/%' and a.unended_starts > 0`,
         [id],
       );
       samples.push({ view, abreast: Number(row?.['abreast']) });
