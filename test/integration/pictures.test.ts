@@ -404,6 +404,8 @@ describe('an own poster', () => {
 
 describe('what was asked for', () => {
   it('while Temporal was away is made by reconcile', async () => {
+    // What is at work would take the wish up by itself.
+    await pipeline.client.workflow.getHandle(`make-pictures-${id}`).result();
     await pipeline.db.database.run((em) => addWish(em, id, 'poster', 0));
     await pipeline.db.sql(`update picture_wishes set created_at = now() - interval '1 minute'`);
     const handle = await pipeline.client.workflow.start('ReconcileVideos', {

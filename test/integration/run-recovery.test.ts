@@ -125,6 +125,8 @@ describe('what a run or its video can go through', () => {
       facts?.sizeBytes,
     ]);
     const uploaded = await identifyRun(pipeline, id);
+    // The row is settled a moment before the run is closed.
+    await awaitRun(pipeline, uploaded);
     for (const version of [2, 3]) {
       await startLike(uploaded);
       await expectWhole(id);
