@@ -1,7 +1,13 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { TASK_QUEUES, WORKFLOW_TYPES } from '../src/workflows/messages.ts';
-import { kill, PARTS, RECONCILE_GRACE_SECONDS, type World } from './world.ts';
+import {
+  ABANDONED_UPLOAD_SECONDS,
+  kill,
+  PARTS,
+  RECONCILE_GRACE_SECONDS,
+  type World,
+} from './world.ts';
 
 /** What is not at its end by then is stuck. */
 const MOST_QUIET_MS = 600_000;
@@ -20,6 +26,7 @@ const LOOK_EVERY_MS = 2_000;
  */
 export async function untilQuiet(world: World): Promise<boolean> {
   const giveUpAt = performance.now() + MOST_QUIET_MS;
+  await outliveUploads(world);
   for (const part of ['api', 'worker'] as const) {
     const pid = world.pidOf(part);
     if (pid !== undefined) kill(pid, 'SIGKILL');
@@ -40,6 +47,12 @@ export async function untilQuiet(world: World): Promise<boolean> {
   await sleep((RECONCILE_GRACE_SECONDS + 1) * 1000);
   await reconcile(world);
   return true;
+}
+
+/** Uploads to a bucket whose API was killed are taken for dead late, by an API that starts after that. */
+async function outliveUploads(world: World): Promise<void> {
+  if (((await world.s3?.countUploads()) ?? 0) > 0)
+    await sleep((ABANDONED_UPLOAD_SECONDS + 1) * 1000);
 }
 
 /** At once, and not when the Schedule says so. */

@@ -35,6 +35,8 @@ export type Part = (typeof PARTS)[number];
 
 /** Leftovers are found after this; all that a run does not own at its end is then gone within one reconcile. */
 export const RECONCILE_GRACE_SECONDS = 4;
+/** By `src/composition/open-stores.ts`. */
+export const ABANDONED_UPLOAD_SECONDS = 24 * RECONCILE_GRACE_SECONDS;
 const NAMESPACE = 'default';
 const ANSWER_MS = 20_000;
 const SQL_MS = 10_000;

@@ -42,10 +42,10 @@ export async function openStores(
   { logger, database, inFront = async (_name, bucket) => bucket }: OpenStoresDeps,
 ): Promise<OpenedStores> {
   const { spaces, oldSpaces } = config;
-  const main = spaces ? await openBucket('spaces', spaces) : await openDisk(config);
+  const main = spaces ? await openBucket('spaces', spaces, config) : await openDisk(config);
   const others: OpenedStore[] = [
     ...(spaces && hasDisk(config) ? [await openDisk(config)] : []),
-    ...(oldSpaces ? [await openBucket('old-spaces', oldSpaces)] : []),
+    ...(oldSpaces ? [await openBucket('old-spaces', oldSpaces, config)] : []),
   ];
   const stores = [main, ...others];
   for (const opened of stores) void report(opened, logger);
@@ -90,10 +90,18 @@ function idFileOf({ dataDir }: Config): string {
   return path.join(dataDir, 'media-root-id');
 }
 
-async function openBucket(name: StoreName, bucket: SpacesConfig): Promise<OpenedStore> {
+/** Of an upload by another process only its newest part is known, and a slow client may take long for the next one. */
+const ABANDONED_GRACES = 24;
+
+async function openBucket(
+  name: StoreName,
+  bucket: SpacesConfig,
+  { reconcileGraceSeconds }: Config,
+): Promise<OpenedStore> {
   // 60 MB and a second, which a disk does not need.
   const { createS3Store } = await import('../storage/s3-store.ts');
-  const store = createS3Store(bucket);
+  const abandonedMs = ABANDONED_GRACES * reconcileGraceSeconds * 1000;
+  const store = createS3Store({ ...bucket, abandonedMs });
   const { allowPages, close } = store;
   return { name, place: placeOf(bucket), store, bucket, allowPages, close };
 }

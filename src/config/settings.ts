@@ -327,7 +327,8 @@ export const SETTINGS = {
     reason: 'PostgreSQL and Temporal, on the same disk for the most part, stop where it is full.',
   }),
   RECONCILE_GRACE_SECONDS: setting(integer(3600, 1), {
-    description: 'Age below which no stored file is taken for a leftover.',
+    description:
+      'Age below which no stored file is taken for a leftover; 24 times that for an unfinished upload in a bucket.',
     unit: 'seconds',
     reason: 'An hour: a file is entered within seconds of being stored.',
   }),
