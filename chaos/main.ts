@@ -8,6 +8,7 @@ import { judge, type Verdict } from './judge.ts';
 import { countMadePieces, keepDiary } from './ledger.ts';
 import { type ChaosOptions, parseOptions } from './options.ts';
 import { untilQuiet } from './quiet.ts';
+import { report, say } from './report.ts';
 import { keepUploading, makeClips } from './uploads.ts';
 import { openWorld, type World } from './world.ts';
 
@@ -33,7 +34,7 @@ await runCommand(async (args, signal) => {
     signal.addEventListener('abort', () => reject(new Error('stopped')));
   });
   const verdicts = await Promise.race([wreak(world, options, signal), stopped]);
-  report(verdicts, options);
+  report(verdicts, `Seed ${options.seed}.`);
 });
 
 function readOptions(args: readonly string[]): ChaosOptions {
@@ -96,23 +97,4 @@ function chooseFaults({ storage, breakage, only }: ChaosOptions) {
     ({ name, needsS3 = false }) =>
       (!needsS3 || storage === 's3') && (wanted?.includes(name) ?? true),
   );
-}
-
-function report(verdicts: readonly Verdict[], { seed }: ChaosOptions): void {
-  say('');
-  for (const { check, looked, breaches } of verdicts) {
-    say(`${breaches.length === 0 ? '✓' : '✗'} ${check.padEnd(12)} ${looked} looked at`);
-    for (const breach of breaches) say(`    ${breach}`);
-  }
-  const breached = verdicts.filter(({ breaches }) => breaches.length > 0);
-  say('');
-  if (breached.length === 0)
-    return say(`Nothing lost, doubled, stuck or left behind. Seed ${seed}.`);
-  say(`Breached: ${breached.map(({ check }) => check).join(', ')}. Seed ${seed}.`);
-  process.exitCode = 1;
-  return undefined;
-}
-
-function say(line: string): void {
-  process.stdout.write(`${line}\n`);
 }

@@ -1,13 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { TASK_QUEUES, WORKFLOW_TYPES } from '../src/workflows/messages.ts';
-import {
-  ABANDONED_UPLOAD_SECONDS,
-  kill,
-  PARTS,
-  RECONCILE_GRACE_SECONDS,
-  type World,
-} from './world.ts';
+import { ABANDONED_UPLOAD_SECONDS, kill, RECONCILE_GRACE_SECONDS, type World } from './world.ts';
 
 /** What is not at its end by then is stuck. */
 const MOST_QUIET_MS = 600_000;
@@ -71,7 +65,7 @@ async function reconcile(world: World): Promise<void> {
 }
 
 async function isUp(world: World): Promise<boolean> {
-  if (PARTS.some((part) => world.pidOf(part) === undefined)) return false;
+  if (world.parts.some((part) => world.pidOf(part) === undefined)) return false;
   const response = await world.ask('/readyz').catch(() => undefined);
   return response?.ok === true;
 }

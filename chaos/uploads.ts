@@ -43,11 +43,19 @@ export async function makeClips(folder: string): Promise<readonly Clip[]> {
 const MOST_OPEN = 5;
 const LOOK_EVERY_MS = 300;
 
+export interface UploadOptions {
+  readonly total: number;
+  readonly dice: Dice;
+  readonly signal: AbortSignal;
+  /** Of the titles. */
+  readonly label?: string;
+}
+
 /** Uploads clips, as users would, until `total` were acknowledged or `signal` says that it is enough. */
 export async function keepUploading(
   world: World,
   clips: readonly Clip[],
-  { total, dice, signal }: { total: number; dice: Dice; signal: AbortSignal },
+  { total, dice, signal, label = 'chaos' }: UploadOptions,
 ): Promise<readonly Upload[]> {
   const uploads: Upload[] = [];
   const acknowledged = () => uploads.filter(({ videoId }) => videoId !== undefined).length;
@@ -58,7 +66,7 @@ export async function keepUploading(
     }
     const clip = dice.pick(clips);
     if (clip === undefined) break;
-    const title = `chaos ${uploads.length}`;
+    const title = `${label} ${uploads.length}`;
     const { file, sha256 } = clip;
     uploads.push({ title, sha256, videoId: await upload(world, file, title) });
   }

@@ -17,6 +17,8 @@ export interface World extends AsyncDisposable {
   /** Absent where media lie on the disk. */
   readonly s3: S3Server | undefined;
   readonly temporal: TemporalClient;
+  /** Those that the stack runs itself. */
+  readonly parts: readonly Part[];
   /** Clips, and what is made for judging; outside of what is judged. */
   readonly folder: string;
   /** Of the API, as the administrator. Bounded in time. */
@@ -37,20 +39,34 @@ export type Part = (typeof PARTS)[number];
 export const RECONCILE_GRACE_SECONDS = 4;
 /** By `src/composition/open-stores.ts`. */
 export const ABANDONED_UPLOAD_SECONDS = 24 * RECONCILE_GRACE_SECONDS;
-const NAMESPACE = 'default';
 const ANSWER_MS = 20_000;
 const SQL_MS = 10_000;
 
 export async function openWorld(options: ChaosOptions): Promise<World> {
   const folder = mkdtempSync(path.join(tmpdir(), 'steadyreel-chaos-'));
   const s3 = options.storage === 's3' ? await startS3Server() : undefined;
-  const stack = await startStack(settingsOf(options, folder, s3), { ownServers: true });
+  const stack = await startStack(
+    { ...COMMON_SETTINGS, ...spacesSettings(s3), ...breakageSettings(options, folder) },
+    { ownServers: true },
+  );
+  return lookAt({ stack, s3, folder, parts: PARTS });
+}
+
+/** The world around a running stack. @param folder is removed with it */
+export function lookAt({
+  stack,
+  s3,
+  folder,
+  parts,
+}: Pick<World, 'stack' | 's3' | 'folder' | 'parts'>): World {
   const { temporalAddress } = requireAddresses(stack);
-  const temporal = openTemporalClient({ address: temporalAddress, namespace: NAMESPACE });
+  const namespace = stack.env['TEMPORAL_NAMESPACE'] ?? '';
+  const temporal = openTemporalClient({ address: temporalAddress, namespace });
 
   return {
     stack,
     s3,
+    parts,
     temporal,
     folder,
     ask: (route, init = {}) =>
@@ -102,23 +118,27 @@ export function kill(pid: number, signal: NodeJS.Signals): boolean {
   }
 }
 
-function settingsOf(
-  { breakage }: ChaosOptions,
-  folder: string,
-  s3: S3Server | undefined,
-): NodeJS.ProcessEnv {
+/** What is left over shows soon, and encodes cost little. */
+export const COMMON_SETTINGS: NodeJS.ProcessEnv = {
+  VIDEO_PRESET: 'ultrafast',
+  MAX_VIDEO_PROCESSING_TASKS: '2',
+  RECONCILE_GRACE_SECONDS: String(RECONCILE_GRACE_SECONDS),
+  OLD_VERSION_GRACE_SECONDS: '0',
+};
+
+export function spacesSettings(s3: S3Server | undefined): NodeJS.ProcessEnv {
+  if (s3 === undefined) return {};
   return {
-    VIDEO_PRESET: 'ultrafast',
-    MAX_VIDEO_PROCESSING_TASKS: '2',
-    RECONCILE_GRACE_SECONDS: String(RECONCILE_GRACE_SECONDS),
-    OLD_VERSION_GRACE_SECONDS: '0',
-    ...(s3 && {
-      USE_SPACES: 'true',
-      SPACES_ENDPOINT_URL: s3.settings.endpoint,
-      SPACES_BUCKET_NAME: s3.settings.bucket,
-      SPACES_ACCESS_KEY: s3.settings.accessKey,
-      SPACES_SECRET_KEY: s3.settings.secretKey,
-    }),
+    USE_SPACES: 'true',
+    SPACES_ENDPOINT_URL: s3.settings.endpoint,
+    SPACES_BUCKET_NAME: s3.settings.bucket,
+    SPACES_ACCESS_KEY: s3.settings.accessKey,
+    SPACES_SECRET_KEY: s3.settings.secretKey,
+  };
+}
+
+function breakageSettings({ breakage }: ChaosOptions, folder: string): NodeJS.ProcessEnv {
+  return {
     ...(breakage && {
       CHAOS_BREAK: breakage,
       NODE_OPTIONS: `--import ${new URL('break-sources.ts', import.meta.url).href}`,

@@ -31,7 +31,8 @@ export default async function startServices(): Promise<void> {
   globalThis.startedServices = services.filter((service) => service !== undefined);
 }
 
-async function startPostgres(): Promise<StartedService> {
+/** One for tests, without durability. Its address stands in the environment from then on. */
+export async function startPostgres(): Promise<StartedService> {
   const account = postgresAccount();
   const folder = mkdtempSync(join(tmpdir(), 'steadyreel-test-'));
   chmodSync(folder, 0o755);
