@@ -4,10 +4,12 @@ import path from 'node:path';
 import { Readable } from 'node:stream';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { ApplicationFailure } from '@temporalio/common';
+import { cancelActiveRun } from '../../src/activities/delete-video.ts';
 import type { NewVideo } from '../../src/db/videos.ts';
 import type { VideoId } from '../../src/domain/ids.ts';
 import type { ReconcileInput } from '../../src/domain/reconcile-input.ts';
 import type { ReconcileReport } from '../../src/domain/reconcile-report.ts';
+import { DeleteVideo } from '../../src/workflows/delete-video.ts';
 import { TASK_QUEUES } from '../../src/workflows/messages.ts';
 import { ReconcileVideos } from '../../src/workflows/reconcile-videos.ts';
 import { makeClip } from '../support/make-clip.ts';
@@ -178,6 +180,26 @@ describe('rule 22: runs', () => {
       failure: { code: 'run-lost' },
     });
     expect(await sql('select name from pieces where video_id = $1', [id])).toHaveLength(1);
+  }, 60_000);
+
+  it('one of a deleted video that does not answer a cancel is terminated in the end, and the video goes', async () => {
+    const id = await addWaiting();
+    const workflowId = await foreignWorkflow('nothing');
+    await addRun(id, workflowId);
+    await sql('update videos set deleted_at = now() where id = $1', [id]);
+    const ask = (insist: boolean) => cancelActiveRun(pipeline.deps, { videoId: id, insist });
+    const isOpen = async () =>
+      (await pipeline.deps.runDescriptions.latestRun(workflowId))?.state === 'open';
+    expect([await ask(false), await isOpen()]).toEqual([{ stillActive: true }, true]);
+    expect(await ask(true)).toEqual({ stillActive: true });
+    await pipeline.until('it is closed', async () => !(await isOpen()));
+    expect(await ask(false)).toEqual({ stillActive: false });
+    const receipt = await pipeline.client.workflow.execute(DeleteVideo, {
+      taskQueue: TASK_QUEUES.orchestration,
+      workflowId: `delete-${id}`,
+      args: [{ videoId: id }],
+    });
+    expect(receipt).toEqual({ videoId: id, objectsDeleted: 1, rowDeleted: true });
   }, 60_000);
 
   it('one that the server has lost is started again, and the video processed all the same', async () => {
