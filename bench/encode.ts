@@ -4,7 +4,7 @@ import path from 'node:path';
 import { PROJECT_ROOT } from '../src/config/env.ts';
 import { type Clip, prepareClips } from './encode/clips.ts';
 import { describeEncoder } from './encode/designs.ts';
-import { type BenchOptions, readOptions, UsageError } from './encode/options.ts';
+import { type BenchOptions, readOptions } from './encode/options.ts';
 import {
   judgeBytes,
   judgeCpu,
@@ -19,6 +19,7 @@ import { hasMissed, renderTable, type Row } from './encode/report.ts';
 import { type Design, runRounds } from './encode/rounds.ts';
 import { runFfmpeg } from './encode/run-tool.ts';
 import { renderTimeline } from './encode/timeline.ts';
+import { UsageError } from './options.ts';
 
 /**
  * `npm run bench:encode`: what the product costs against other ways of making the same renditions; see docs/benchmarks.md.

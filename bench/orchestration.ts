@@ -1,8 +1,8 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { availableParallelism, cpus, tmpdir } from 'node:os';
 import path from 'node:path';
-import { UsageError } from './encode/options.ts';
 import { hasMissed, renderTable, type Row } from './encode/report.ts';
+import { UsageError } from './options.ts';
 import { type BenchStack, openStack, stopAll } from './orchestration/bench-stack.ts';
 import { measureCancel, measureKill } from './orchestration/faults.ts';
 import { measureMany } from './orchestration/many.ts';

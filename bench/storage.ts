@@ -5,9 +5,9 @@ import { PROJECT_ROOT } from '../src/config/env.ts';
 import { startFaultProxy } from '../test/support/fault-proxy.ts';
 import { startS3Server } from '../test/support/s3-server.ts';
 import { prepareClips } from './encode/clips.ts';
-import { UsageError } from './encode/options.ts';
 import { startProduct, stopProducts } from './encode/product.ts';
 import { hasMissed, renderTable, type Row } from './encode/report.ts';
+import { UsageError } from './options.ts';
 import { readStorageOptions, type StorageOptions } from './storage/options.ts';
 import { judgeProxy, judgeSource, judgeUpload, judgeWall } from './storage/parts.ts';
 

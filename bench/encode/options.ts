@@ -1,7 +1,7 @@
-import { parseArgs } from 'node:util';
+import { readChoices } from '../options.ts';
 
 /** What can be measured, each by itself. */
-export const PARTS = ['cpu', 'wall3', 'quality', 'bytes', 'kill', 'eta'] as const;
+const PARTS = ['cpu', 'wall3', 'quality', 'bytes', 'kill', 'eta'] as const;
 export type Part = (typeof PARTS)[number];
 
 export interface BenchOptions {
@@ -14,43 +14,14 @@ export interface BenchOptions {
   readonly timeline: boolean;
 }
 
-export class UsageError extends Error {}
-
-export const USAGE = `npm run bench:encode -- [--only ${PARTS.join(',')}] [--rounds 3] [--seconds 30] [--timeline]`;
-
 /** @throws UsageError */
 export function readOptions(args: readonly string[]): BenchOptions {
-  const values = parse(args);
-  const wanted: readonly string[] = values.only?.split(',') ?? (values.timeline ? [] : PARTS);
-  const unknown = wanted.find((part) => !(PARTS as readonly string[]).includes(part));
-  if (unknown !== undefined) throw new UsageError(`There is no part “${unknown}”.\n${USAGE}`);
-  return {
-    parts: new Set(wanted as readonly Part[]),
-    rounds: readCount('rounds', values.rounds, 20),
-    seconds: readCount('seconds', values.seconds, 30),
-    timeline: values.timeline,
-  };
-}
-
-function parse(args: readonly string[]) {
-  try {
-    return parseArgs({
-      args: [...args],
-      options: {
-        only: { type: 'string' },
-        rounds: { type: 'string', default: '3' },
-        seconds: { type: 'string', default: '30' },
-        timeline: { type: 'boolean', default: false },
-      },
-    }).values;
-  } catch (error) {
-    throw new UsageError(`${(error as Error).message}\n${USAGE}`, { cause: error });
-  }
-}
-
-function readCount(name: string, text: string, most: number): number {
-  const value = Number(text);
-  if (!Number.isInteger(value) || value < 1 || value > most)
-    throw new UsageError(`--${name} is a whole number from 1 to ${most}.\n${USAGE}`);
-  return value;
+  const { only, counts, flags } = readChoices(args, {
+    command: 'bench:encode',
+    parts: PARTS,
+    counts: { rounds: { most: 20, otherwise: 3 }, seconds: { most: 30, otherwise: 30 } },
+    flags: ['timeline'],
+  });
+  const timeline = flags.has('timeline');
+  return { ...counts, timeline, parts: only ?? new Set(timeline ? [] : PARTS) };
 }

@@ -14,6 +14,42 @@ const HEARTBEAT_SECONDS = 20;
 
 /** From the request to cancel until no tool of the run is left. */
 export async function measureCancel(bench: BenchStack, folder: string, rounds: number) {
+  const seconds = await timeInEncode(bench, { folder, rounds }, async (id) => {
+    await bench.ask('POST', `/videos/${id}/cancel`);
+    await until('no tool is left', async () => (await tools(bench)).length === 0);
+  });
+  return [
+    judge('cancel → every process of the run dead, p50 s', median(seconds), {
+      better: 'smaller',
+      must: 4,
+      note: listed(seconds),
+    }),
+  ] satisfies readonly Row[];
+}
+
+/** From the worker's death until its successor encodes what it was at. */
+export async function measureKill(bench: BenchStack, folder: string, rounds: number) {
+  const seconds = await timeInEncode(bench, { folder, rounds }, async () => {
+    process.kill(bench.pidOf('worker'), 'SIGKILL');
+    await until('the tools died with it', async () => (await tools(bench)).length === 0);
+    await until('the next attempt runs', async () => (await encoders(bench)).length > 0);
+  });
+  return [
+    judge('worker killed → next attempt encodes, slowest s', Math.max(...seconds), {
+      better: 'smaller',
+      must: HEARTBEAT_SECONDS + 10,
+      digits: 1,
+      note: listed(seconds),
+    }),
+  ] satisfies readonly Row[];
+}
+
+/** Does something in the middle of the encode of a long clip, once a round. @returns the seconds that each took */
+async function timeInEncode(
+  bench: BenchStack,
+  { folder, rounds }: { readonly folder: string; readonly rounds: number },
+  act: (id: number) => Promise<void>,
+): Promise<readonly number[]> {
   const clip = await makeLong(folder);
   const seconds: number[] = [];
   for (let round = 0; round < rounds; round += 1) {
@@ -21,45 +57,16 @@ export async function measureCancel(bench: BenchStack, folder: string, rounds: n
     await until('an encode runs', async () => (await encoders(bench)).length > 0);
     // Not in the moment in which it was started.
     await sleep(1000 + Math.random() * 2000);
-    const askedAt = performance.now();
-    await bench.ask('POST', `/videos/${id}/cancel`);
-    await until('no tool is left', async () => (await tools(bench)).length === 0);
-    seconds.push((performance.now() - askedAt) / 1000);
-    await untilTerminal(bench, id);
+    const startedAt = performance.now();
+    await act(id);
+    seconds.push((performance.now() - startedAt) / 1000);
+    await endRun(bench, id);
   }
-  return [
-    judge('cancel → every process of the run dead, p50 s', median(seconds), {
-      better: 'smaller',
-      must: 4,
-      note: seconds.map((each) => each.toFixed(1)).join(' '),
-    }),
-  ] satisfies readonly Row[];
+  return seconds;
 }
 
-/** From the worker's death until its successor encodes what it was at. */
-export async function measureKill(bench: BenchStack, folder: string, rounds: number) {
-  const clip = await makeLong(folder);
-  const seconds: number[] = [];
-  for (let round = 0; round < rounds; round += 1) {
-    const id = await upload(bench, clip);
-    await until('an encode runs', async () => (await encoders(bench)).length > 0);
-    await sleep(1000 + Math.random() * 2000);
-    const killedAt = performance.now();
-    process.kill(bench.pidOf('worker'), 'SIGKILL');
-    await until('the tools died with it', async () => (await tools(bench)).length === 0);
-    await until('the next attempt runs', async () => (await encoders(bench)).length > 0);
-    seconds.push((performance.now() - killedAt) / 1000);
-    await bench.ask('POST', `/videos/${id}/cancel`);
-    await untilTerminal(bench, id);
-  }
-  return [
-    judge('worker killed → next attempt encodes, slowest s', Math.max(...seconds), {
-      better: 'smaller',
-      must: HEARTBEAT_SECONDS + 10,
-      digits: 1,
-      note: seconds.map((each) => each.toFixed(1)).join(' '),
-    }),
-  ] satisfies readonly Row[];
+function listed(seconds: readonly number[]): string {
+  return seconds.map((each) => each.toFixed(1)).join(' ');
 }
 
 function makeLong(folder: string): Promise<string> {
@@ -78,10 +85,12 @@ async function upload(bench: BenchStack, file: string): Promise<number> {
   return ((await bench.ask('POST', '/videos/upload/', form)) as VideoView).id;
 }
 
-async function untilTerminal(bench: BenchStack, id: number): Promise<void> {
-  await until('the run has ended', async () =>
-    isTerminal(((await bench.ask('GET', `/videos/${id}`)) as VideoView).status),
-  );
+/** Cancels what is not cancelled yet. */
+async function endRun(bench: BenchStack, id: number): Promise<void> {
+  const isEnded = async () =>
+    isTerminal(((await bench.ask('GET', `/videos/${id}`)) as VideoView).status);
+  if (!(await isEnded())) await bench.ask('POST', `/videos/${id}/cancel`).catch(() => undefined);
+  await until('the run has ended', isEnded);
 }
 
 function tools({ stack }: BenchStack): Promise<readonly number[]> {

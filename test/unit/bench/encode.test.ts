@@ -1,8 +1,9 @@
 import { describe, expect, it } from '@jest/globals';
 import { judgeEta } from '../../../bench/encode/eta.ts';
 import { readSteps } from '../../../bench/encode/kill.ts';
-import { readOptions, UsageError } from '../../../bench/encode/options.ts';
+import { readOptions } from '../../../bench/encode/options.ts';
 import { hasMissed, judge, median, renderTable } from '../../../bench/encode/report.ts';
+import { UsageError } from '../../../bench/options.ts';
 
 describe('the table of the benchmark', () => {
   it('takes the middle of the rounds', () => {

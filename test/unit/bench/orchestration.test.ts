@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { UsageError } from '../../../bench/encode/options.ts';
+import { UsageError } from '../../../bench/options.ts';
 import { shareOfWorkers } from '../../../bench/orchestration/event-times.ts';
 import { PARTS, readOptions } from '../../../bench/orchestration/options.ts';
 
