@@ -36,6 +36,7 @@ import {
   createFakeWorkflows,
   type FakeWorkflows,
 } from './fake-workflows.ts';
+import { PLAIN_UPLOAD } from './plain-upload.ts';
 
 /** A user of a test, and a key that may do all that they may. */
 export interface TestUser {
@@ -238,13 +239,7 @@ function newVideo(ownerId: number, changes: Partial<NewVideo>): NewVideo {
   return {
     ownerId,
     title: 'Holiday',
-    description: '',
-    categoryId: null,
-    tags: [],
-    visibility: 'private',
-    profile: 'ladder',
-    priority: 'normal',
-    thumbnailTimestamps: null,
+    ...PLAIN_UPLOAD,
     storedName: `${randomBytes(8).toString('hex')}.mov`,
     originalFileName: 'holiday.mov',
     originalContentType: 'video/quicktime',

@@ -28,6 +28,7 @@ import { prepareWorkflowBundle } from '../../src/workers/workflow-bundle.ts';
 import { createTestDatabase, type TestDatabase } from './database.ts';
 import { KEEP_ALL } from './keep-all.ts';
 import { createNamespace } from './namespace.ts';
+import { PLAIN_UPLOAD } from './plain-upload.ts';
 import { testTemporalAddress } from './services.ts';
 
 /** The whole pipeline in this process: real database, real store, real Temporal in a namespace of its own, real ffmpeg. */
@@ -160,7 +161,7 @@ export async function startPipeline(options: PipelineOptions = {}): Promise<Pipe
     await deps.store.put(originalKey(storedName), createReadStream(file));
     return db.database.transact(async (em) => {
       const id = await insertVideo(em, {
-        ...DEFAULTS,
+        ...PLAIN_UPLOAD,
         ...(await describeFile(file)),
         ownerId,
         storedName,
@@ -234,16 +235,6 @@ export async function startPipeline(options: PipelineOptions = {}): Promise<Pipe
     },
   };
 }
-
-const DEFAULTS = {
-  description: '',
-  categoryId: null,
-  tags: [],
-  visibility: 'private',
-  profile: 'ladder',
-  priority: 'normal',
-  thumbnailTimestamps: null,
-} as const;
 
 async function describeFile(file: string) {
   const hash = createHash('sha256');

@@ -4,6 +4,7 @@ import type { UserId, VideoId } from '../../src/domain/ids.ts';
 import { originalKey } from '../../src/domain/object-keys.ts';
 import type { ObjectStore, StoredObject } from '../../src/storage/object-store.ts';
 import type { TestDatabase } from './database.ts';
+import { PLAIN_UPLOAD } from './plain-upload.ts';
 
 /** A published video whose objects are random bytes: for tests of where bytes lie, and not of what they show. */
 export interface StoredVideo {
@@ -33,13 +34,7 @@ export async function storeVideo(
     insertVideo(em, {
       ownerId,
       title: 'stored',
-      description: '',
-      categoryId: null,
-      tags: [],
-      visibility: 'private',
-      profile: 'ladder',
-      priority: 'normal',
-      thumbnailTimestamps: null,
+      ...PLAIN_UPLOAD,
       storedName,
       originalFileName: 'stored.mov',
       originalContentType: 'video/quicktime',
