@@ -3,7 +3,7 @@ import { availableParallelism, cpus } from 'node:os';
 import path from 'node:path';
 import { PROJECT_ROOT } from '../src/config/env.ts';
 import { startFaultProxy } from '../test/support/fault-proxy.ts';
-import { startS3Server } from '../test/support/s3-server.ts';
+import { spacesVariables, startS3Server } from '../test/support/s3-server.ts';
 import { prepareClips } from './encode/clips.ts';
 import { startProduct, stopProducts } from './encode/product.ts';
 import { hasMissed, renderTable, type Row } from './encode/report.ts';
@@ -51,14 +51,7 @@ async function main({ parts, rounds, seconds }: StorageOptions): Promise<readonl
     rows.push(row);
     process.stdout.write(`${row.measure}: ${row.value}  ${row.note ?? ''}\n`);
   };
-  const { endpoint, accessKey, secretKey, bucket } = s3.settings;
-  const settings = {
-    USE_SPACES: 'true',
-    SPACES_ENDPOINT_URL: endpoint,
-    SPACES_ACCESS_KEY: accessKey,
-    SPACES_SECRET_KEY: secretKey,
-    SPACES_BUCKET_NAME: bucket,
-  };
+  const settings = spacesVariables(s3);
   if (parts.has('source')) {
     const SPACES_ENDPOINT_URL = `http://127.0.0.1:${proxy.port}`;
     await using counted = await startProduct(folder, { ...settings, SPACES_ENDPOINT_URL });

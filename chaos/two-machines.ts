@@ -5,7 +5,7 @@ import { PROJECT_ROOT } from '../src/config/env.ts';
 import { launch, type Launched } from '../src/stack/launch.ts';
 import { findProcesses, onlyRunning } from '../test/support/processes.ts';
 import { startProductionTemporal } from '../test/support/production-temporal.ts';
-import { startS3Server } from '../test/support/s3-server.ts';
+import { spacesVariables, startS3Server } from '../test/support/s3-server.ts';
 import { SERVICE_VARIABLES, testDatabaseUrl } from '../test/support/services.ts';
 import { startPostgres } from '../test/support/start-services.ts';
 import { startStack } from '../test/support/stack.ts';
@@ -16,7 +16,7 @@ import { countMadePieces, keepDiary } from './ledger.ts';
 import { untilQuiet } from './quiet.ts';
 import { report, say } from './report.ts';
 import { keepUploading, makeClips, type Upload } from './uploads.ts';
-import { COMMON_SETTINGS, kill, lookAt, spacesSettings } from './world.ts';
+import { COMMON_SETTINGS, kill, lookAt } from './world.ts';
 
 /**
  * `npm run prove:two-machines`: the larger topology of `docs/deployment.md`, as plain processes. PostgreSQL, and on it the
@@ -38,7 +38,7 @@ const s3 = await startS3Server();
 cleanUp.defer(() => s3.close());
 const folder = mkdtempSync(path.join(tmpdir(), 'steadyreel-two-'));
 cleanUp.defer(() => rmSync(folder, { recursive: true, force: true }));
-const settings = { ...COMMON_SETTINGS, ...spacesSettings(s3), VIDEO_PRESET: 'fast' };
+const settings = { ...COMMON_SETTINGS, ...spacesVariables(s3), VIDEO_PRESET: 'fast' };
 const first = await startStack(settings);
 await using world = lookAt({ stack: first, s3, folder, parts: ['api', 'worker'] });
 const secondData = path.join(folder, 'second-machine');

@@ -7,7 +7,7 @@ import { readStackFile } from '../src/config/stack-file.ts';
 import { identifyProcess, isAlive, readIdentity } from '../src/stack/process-identity.mjs';
 import { openTemporalClient } from '../src/temporal/client.ts';
 import { findProcesses, onlyRunning } from '../test/support/processes.ts';
-import { type S3Server, startS3Server } from '../test/support/s3-server.ts';
+import { type S3Server, spacesVariables, startS3Server } from '../test/support/s3-server.ts';
 import { type RunningStack, startStack } from '../test/support/stack.ts';
 import type { ChaosOptions } from './options.ts';
 
@@ -46,7 +46,7 @@ export async function openWorld(options: ChaosOptions): Promise<World> {
   const folder = mkdtempSync(path.join(tmpdir(), 'steadyreel-chaos-'));
   const s3 = options.storage === 's3' ? await startS3Server() : undefined;
   const stack = await startStack(
-    { ...COMMON_SETTINGS, ...spacesSettings(s3), ...breakageSettings(options, folder) },
+    { ...COMMON_SETTINGS, ...(s3 && spacesVariables(s3)), ...breakageSettings(options, folder) },
     { ownServers: true },
   );
   return lookAt({ stack, s3, folder, parts: PARTS });
@@ -125,17 +125,6 @@ export const COMMON_SETTINGS: NodeJS.ProcessEnv = {
   RECONCILE_GRACE_SECONDS: String(RECONCILE_GRACE_SECONDS),
   OLD_VERSION_GRACE_SECONDS: '0',
 };
-
-export function spacesSettings(s3: S3Server | undefined): NodeJS.ProcessEnv {
-  if (s3 === undefined) return {};
-  return {
-    USE_SPACES: 'true',
-    SPACES_ENDPOINT_URL: s3.settings.endpoint,
-    SPACES_BUCKET_NAME: s3.settings.bucket,
-    SPACES_ACCESS_KEY: s3.settings.accessKey,
-    SPACES_SECRET_KEY: s3.settings.secretKey,
-  };
-}
 
 function breakageSettings({ breakage }: ChaosOptions, folder: string): NodeJS.ProcessEnv {
   return {

@@ -78,7 +78,7 @@ describe('a running product', () => {
     const video = await client.ended(id);
     expect(video).toMatchObject({ status: 'completed', version: 1, failure: null });
     const stored = (kind: string) =>
-      client.filesBelow('media/videos').filter((file) => file.includes(`/${kind}/`));
+      client.mediaBelow('videos').filter((file) => file.includes(`/${kind}/`));
     expect(stored('streams')).toHaveLength(2);
     await waitUntil(
       () => stored('videos/work'),
@@ -116,7 +116,7 @@ describe('a running product', () => {
     const video = await client.ended(id);
     expect(video).toMatchObject({ status: 'failed', failure: { code: 'processing-timeout' } });
     expect(await client.tools()).toEqual([]);
-    const originals = client.filesBelow('media/videos/original');
+    const originals = client.mediaBelow('videos/original');
     const hash = (file: string) => createHash('sha256').update(readFileSync(file)).digest('hex');
     expect(originals.map(hash)).toEqual([hash(long)]);
   }, 120_000);

@@ -94,7 +94,7 @@ const WITHOUT_PICTURE = 'eac3-51-audio-only.mp4';
 
   it('stay as they were uploaded', () => {
     const hash = (file: string) => createHash('sha256').update(readFileSync(file)).digest('hex');
-    const originals = client.filesBelow('media/videos/original').map(hash);
+    const originals = client.mediaBelow('videos/original').map(hash);
     const sources = [...ids.keys()].map((name) => hash(path.join(folder, `real-${name}`)));
     expect(originals.toSorted()).toEqual(sources.toSorted());
   });

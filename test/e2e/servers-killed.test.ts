@@ -66,7 +66,7 @@ describe('a product whose servers fail', () => {
 
   async function expectNothingLeft(video: VideoAnswer): Promise<void> {
     const stored = (kind: string) =>
-      client.filesBelow('media/videos').filter((file) => file.includes(`/videos/${kind}/`));
+      client.mediaBelow('videos').filter((file) => file.includes(`/videos/${kind}/`));
     await waitUntil(
       () => stored('work'),
       (pieces) => pieces.length === 0,

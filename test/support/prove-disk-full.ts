@@ -4,9 +4,8 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { formatBytes } from '../../src/domain/disk-space.ts';
-import type { S3Settings } from '../../src/storage/s3-clients.ts';
 import { makeClip } from './make-clip.ts';
-import { startS3Server } from './s3-server.ts';
+import { spacesVariables, startS3Server } from './s3-server.ts';
 import { canMountDisks, mountSmallDisk, type SmallDisk } from './small-disk.ts';
 import { type RunningStack, startStack } from './stack.ts';
 
@@ -49,7 +48,7 @@ try {
   const clips = await makeClips(folder);
   const s3 = onS3 ? await startS3Server() : undefined;
   try {
-    const settings = s3 === undefined ? {} : spacesOf(s3.settings);
+    const settings = s3 === undefined ? {} : spacesVariables(s3);
     const stack = await startStack(settings, { ownServers: true, parent: disk.folder });
     try {
       process.exitCode = (await prove(stack, clips)) ? 0 : 1;
@@ -62,16 +61,6 @@ try {
 } finally {
   disk.unmount();
   await rm(folder, { recursive: true, force: true });
-}
-
-function spacesOf({ endpoint, bucket, accessKey, secretKey }: S3Settings): NodeJS.ProcessEnv {
-  return {
-    USE_SPACES: 'true',
-    SPACES_ENDPOINT_URL: endpoint,
-    SPACES_BUCKET_NAME: bucket,
-    SPACES_ACCESS_KEY: accessKey,
-    SPACES_SECRET_KEY: secretKey,
-  };
 }
 
 /** Some that are large themselves, among them some that may become large: 60 s at 720p reserve 98 MB. */

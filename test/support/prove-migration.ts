@@ -15,7 +15,7 @@ import { createS3Store } from '../../src/storage/s3-store.ts';
 import { openTemporalClient } from '../../src/temporal/client.ts';
 import { RECONCILE_SCHEDULE_ID } from '../../src/workflows/messages.ts';
 import { makeClip } from './make-clip.ts';
-import { startS3Server } from './s3-server.ts';
+import { spacesVariables, startS3Server } from './s3-server.ts';
 import { startStack } from './stack.ts';
 import { waitUntil } from './wait-until.ts';
 
@@ -63,13 +63,7 @@ async function prove(): Promise<void> {
     `${videoCount} videos on the disk: ${sumText(before)}, ${(await filesOnDisk()).length} files`,
   );
 
-  Object.assign(stack.env, {
-    USE_SPACES: 'True',
-    SPACES_ACCESS_KEY: s3.settings.accessKey,
-    SPACES_SECRET_KEY: s3.settings.secretKey,
-    SPACES_BUCKET_NAME: s3.settings.bucket,
-    SPACES_ENDPOINT_URL: s3.settings.endpoint,
-  });
+  Object.assign(stack.env, spacesVariables(s3));
   await stack.restart();
   say('restarted with USE_SPACES=True; readers begin');
 

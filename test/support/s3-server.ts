@@ -41,6 +41,17 @@ export function hasS3Server(): boolean {
   return false;
 }
 
+/** The settings by which the product uses its bucket. */
+export function spacesVariables({ settings }: S3Server): NodeJS.ProcessEnv {
+  return {
+    USE_SPACES: 'True',
+    SPACES_ENDPOINT_URL: settings.endpoint,
+    SPACES_BUCKET_NAME: settings.bucket,
+    SPACES_ACCESS_KEY: settings.accessKey,
+    SPACES_SECRET_KEY: settings.secretKey,
+  };
+}
+
 export async function startS3Server(): Promise<S3Server> {
   const base = await mkdtemp(join(tmpdir(), 'steadyreel-s3-'));
   const accessKey = `key-${randomBytes(4).toString('hex')}`;

@@ -28,6 +28,8 @@ export interface StackClient {
   pidOf(part: string): number;
   /** All files below a folder of the data folder; absolute. */
   filesBelow(folder: string): readonly string[];
+  /** The stored objects whose keys begin with the folder, as files; absolute. */
+  mediaBelow(folder: string): readonly string[];
   sql(statement: string, values?: readonly unknown[]): Promise<Record<string, unknown>[]>;
 }
 
@@ -94,10 +96,8 @@ export function createStackClient(stack: RunningStack): StackClient {
       if (identity === undefined) throw new Error(`${part} does not run`);
       return identity.pid;
     },
-    filesBelow: (folder) =>
-      readdirSync(path.join(stack.dataDir, folder), { recursive: true, withFileTypes: true })
-        .filter((entry) => entry.isFile())
-        .map((entry) => path.join(entry.parentPath, entry.name)),
+    filesBelow: (folder) => listFiles(path.join(stack.dataDir, folder)),
+    mediaBelow: (folder) => listFiles(path.join(stack.mediaFolder, folder)),
     async sql(statement, values = []) {
       const client = new Client({ connectionString: readStackFile(stack.dataDir)?.databaseUrl });
       await client.connect();
@@ -108,4 +108,10 @@ export function createStackClient(stack: RunningStack): StackClient {
       }
     },
   };
+}
+
+function listFiles(folder: string): readonly string[] {
+  return readdirSync(folder, { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile())
+    .map((entry) => path.join(entry.parentPath, entry.name));
 }

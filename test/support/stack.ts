@@ -7,6 +7,7 @@ import { PROJECT_ROOT } from '../../src/config/env.ts';
 import { findFreePort } from '../../src/stack/ports.ts';
 import { createTestDatabase } from './database.ts';
 import { createNamespace } from './namespace.ts';
+import { spacesVariables, startS3Server } from './s3-server.ts';
 import { testTemporalAddress } from './services.ts';
 
 /** The product as `npm start` runs it, on a data folder, a database and a namespace that nobody else uses. */
@@ -16,6 +17,8 @@ export interface RunningStack {
   readonly apiKey: string;
   readonly admin: { readonly email: string; readonly password: string };
   readonly dataDir: string;
+  /** Where media lie as plain files, on the disk or behind the S3 server. */
+  readonly mediaFolder: string;
   /** The settings, for commands that are run beside it. */
   readonly env: NodeJS.ProcessEnv;
   /** Everything that it has said. */
@@ -41,16 +44,19 @@ export interface StackOptions {
 }
 
 /**
- * Starts the supervisor with the real API and worker.
+ * Starts the supervisor with the real API and worker. With `TEST_STORAGE=s3` in the environment its media lie on an S3 server of
+ * its own, unless the settings say where they lie.
  * @param settings more environment variables; they win
  */
 export async function startStack(
   settings: NodeJS.ProcessEnv = {},
   { ownServers = false, parent = tmpdir() }: StackOptions = {},
 ): Promise<RunningStack> {
-  const [servers, port] = await Promise.all([
+  const needsBucket = process.env['TEST_STORAGE'] === 's3' && settings['USE_SPACES'] === undefined;
+  const [servers, port, s3] = await Promise.all([
     ownServers ? prepareOwnServers() : prepareSharedServers(),
     findFreePort(),
+    needsBucket ? startS3Server() : undefined,
   ]);
   const dataDir = mkdtempSync(join(parent, 'steadyreel-e2e-'));
   const env: NodeJS.ProcessEnv = {
@@ -66,12 +72,14 @@ export async function startStack(
     ADMIN_PASSWORD: ADMIN.password,
     VIDEO_PRESET: 'ultrafast',
     LOG_FORMAT: 'json',
+    ...(s3 && spacesVariables(s3)),
     ...settings,
   };
   let program = run(env);
   const remove = async () => {
     await end(program.child);
     await servers.remove(dataDir);
+    await s3?.close();
     rmSync(dataDir, { recursive: true, force: true });
   };
   let removed: Promise<void> | undefined;
@@ -85,6 +93,7 @@ export async function startStack(
       apiKey,
       admin: ADMIN,
       dataDir,
+      mediaFolder: s3?.folder ?? join(dataDir, 'media'),
       env,
       output: () => program.output(),
       async restart() {
