@@ -19,7 +19,7 @@ const served = {
 
 export default {
   // A guard against hanging, not a measure: a busy machine is slow.
-  testTimeout: 60_000,
+  testTimeout: 300_000,
   // Many suites wait for servers, kills and clocks; two at a time keep two cores busy.
   maxWorkers: 2,
   projects: [

@@ -15,8 +15,11 @@ import { encodeClip } from '../support/encode-clip.ts';
 import { makeClip, makeTempFolder, runTool } from '../support/make-clip.ts';
 
 const execute = promisify(execFile);
-const tools = { ffprobePath: process.env['FFPROBE_PATH'] ?? '/usr/bin/ffprobe', timeoutMs: 20_000 };
-const BUDGET = { budgetMs: 60_000 };
+const tools = {
+  ffprobePath: process.env['FFPROBE_PATH'] ?? '/usr/bin/ffprobe',
+  timeoutMs: 120_000,
+};
+const BUDGET = { budgetMs: 120_000 };
 const FPS_25 = { num: 25, den: 1 };
 
 let temp: { path: string; remove: () => Promise<void> };

@@ -10,7 +10,9 @@ import { FFMPEG, FFPROBE } from '../support/sandboxes.ts';
 
 /** HDR sources come out as ordinary video with their colours, not grey. */
 
-const tools = { ffprobePath: FFPROBE, timeoutMs: 20_000 };
+const tools = { ffprobePath: FFPROBE, timeoutMs: 120_000 };
+/** Of a clip; enough for a mean. */
+const MOST_FRAMES = 24;
 const SIZE = { widthPx: 320, heightPx: 180 };
 /** What white of ordinary video is in HDR (ITU-R BT.2408 §2). */
 const WHITE_NITS = 203;
@@ -52,7 +54,8 @@ async function encode(sourcePath: string, toneMap: boolean): Promise<string> {
   const [rendition] = await encodeClip({
     ...{ ffmpeg, tools, sourcePath, info, toneMap },
     folder: file(`${path.basename(sourcePath)}-${toneMap ? 'mapped' : 'flat'}`),
-    ...{ frameRate: plan.frameRate, frames: plan.frames, originSeconds: plan.originSeconds },
+    frames: Math.min(plan.frames, MOST_FRAMES),
+    ...{ frameRate: plan.frameRate, originSeconds: plan.originSeconds },
     sizes: [isPortrait ? { widthPx: SIZE.heightPx, heightPx: SIZE.widthPx } : SIZE],
   });
   if (rendition === undefined) throw new Error('there is one rendition');
@@ -126,18 +129,14 @@ const folder = findRealClips('media-hdr');
     'hlg-hevc-audio-first.mp4',
     'hlg-hevc-editlist-rotated.mp4',
     'dolbyvision-iphone.mov',
-  ])(
-    'have their colours, and the brightness of a day outside: %s',
-    async (name) => {
-      const source = path.join(folder ?? '', `real-${name}`);
-      const mapped = await encode(source, true);
-      expect(await tagsOf(mapped)).toEqual(ORDINARY);
-      const found = await coloursOf(mapped);
-      const flat = await coloursOf(await encode(source, false));
-      expect(found.luma).toBeGreaterThan(100);
-      expect(found.luma).toBeLessThan(190);
-      expect(found.saturation / flat.saturation).toBeGreaterThan(1.5);
-    },
-    180_000,
-  );
+  ])('have their colours, and the brightness of a day outside: %s', async (name) => {
+    const source = path.join(folder ?? '', `real-${name}`);
+    const mapped = await encode(source, true);
+    expect(await tagsOf(mapped)).toEqual(ORDINARY);
+    const found = await coloursOf(mapped);
+    const flat = await coloursOf(await encode(source, false));
+    expect(found.luma).toBeGreaterThan(100);
+    expect(found.luma).toBeLessThan(190);
+    expect(found.saturation / flat.saturation).toBeGreaterThan(1.5);
+  });
 });

@@ -10,7 +10,10 @@ import { verifyRendition } from '../../src/media/verify.ts';
 import { encodeClip } from '../support/encode-clip.ts';
 import { type ClipOptions, makeClip, makeTempFolder, runTool } from '../support/make-clip.ts';
 
-const tools = { ffprobePath: process.env['FFPROBE_PATH'] ?? '/usr/bin/ffprobe', timeoutMs: 20_000 };
+const tools = {
+  ffprobePath: process.env['FFPROBE_PATH'] ?? '/usr/bin/ffprobe',
+  timeoutMs: 120_000,
+};
 const FPS_25 = { num: 25, den: 1 };
 
 let temp: Awaited<ReturnType<typeof makeTempFolder>>;
@@ -72,6 +75,7 @@ describe('hybrid file', () => {
     const rate = Number(clip.framesPerSecond ?? 25) || 30_000 / 1001;
     const gop = String(Math.round(2 * rate));
     const plain = await makeClip(file(`${name}.mp4`), {
+      ...{ widthPx: 320, heightPx: 180 },
       ...clip,
       options: [
         ...['-preset', 'veryfast', '-bf', '2', '-g', gop, '-keyint_min', gop, '-sc_threshold', '0'],

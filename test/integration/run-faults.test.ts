@@ -11,40 +11,44 @@ import { TASK_QUEUES, WORKFLOW_TYPES } from '../../src/workflows/messages.ts';
 import { makeClip } from '../support/make-clip.ts';
 import { type Pipeline, type PipelineOptions, startPipeline } from '../support/pipeline.ts';
 import { findProcesses } from '../support/processes.ts';
-import { writeStubFfmpeg } from '../support/stub-ffmpeg.ts';
+import { writeSlowFfmpeg, writeStubFfmpeg } from '../support/stub-ffmpeg.ts';
 import { startTcpProxy, type TcpProxy } from '../support/tcp-proxy.ts';
+
+const SMALL = { widthPx: 320, heightPx: 180, framesPerSecond: 10 } as const;
 
 describe('faults of a run', () => {
   let pipeline: Pipeline;
   let clips: string;
   let short: string;
-  let undivided: string;
+  /** With nothing to make but the picture. */
+  let silent: string;
   let long: string;
+  /** Of which no encode ends while it is looked at. */
+  let slow: string;
 
   beforeAll(async () => {
     clips = await mkdtemp(path.join(tmpdir(), 'steadyreel-clips-'));
-    short = await makeClip(path.join(clips, 'short.mp4'), { seconds: 1 });
-    // One group of pictures, so that there is one piece.
-    undivided = await makeClip(path.join(clips, 'undivided.mp4'), {
-      widthPx: 1920,
-      heightPx: 1080,
-      seconds: 2,
-      audio: false,
-    });
-    long = await makeClip(path.join(clips, 'long.mp4'), {
-      widthPx: 1920,
-      heightPx: 1080,
-      seconds: 60,
-      audio: false,
-      options: ['-g', '250'],
-    });
-  }, 120_000);
+    // One rendition, and one group of pictures, so that there is one piece.
+    short = await makeClip(path.join(clips, 'short.mp4'), { ...SMALL, seconds: 1 });
+    silent = await makeClip(path.join(clips, 'silent.mp4'), { ...SMALL, seconds: 1, audio: false });
+    long = await makeClip(path.join(clips, 'long.mp4'), { ...SMALL, seconds: 60, audio: false });
+    slow = await writeSlowFfmpeg(clips, 0.1);
+  });
 
   afterEach(() => pipeline.close());
   afterAll(() => rm(clips, { recursive: true, force: true }));
 
+  const stub = (body: string): Promise<string> => writeStubFfmpeg(clips, body);
+
   async function start(options: PipelineOptions = {}): Promise<void> {
     pipeline = await startPipeline(options);
+  }
+
+  async function untilEncodes(): Promise<void> {
+    await pipeline.until(
+      'an encode is running',
+      async () => (await findProcesses(`${pipeline.folder}/work`, 'libx264')).length > 0,
+    );
   }
 
   async function expectNoTools(): Promise<void> {
@@ -60,21 +64,21 @@ describe('faults of a run', () => {
   }
 
   it.each([
-    ['a real encode', undefined],
-    ['an encoder that ignores SIGTERM', `trap '' TERM; while true; do sleep 1; done`],
+    ['a real encode', () => slow],
+    ['an encoder that ignores SIGTERM', () => stub(`trap '' TERM; while true; do sleep 1; done`)],
     [
       'an encoder that reports progress for ever',
-      `n=0; while true; do n=$((n+1000)); printf 'frame=%s\\nout_time_us=%s\\ntotal_size=%s\\nprogress=continue\\n' $n $n $n; sleep 0.2; done`,
+      () =>
+        stub(
+          `n=0; while true; do n=$((n+1000)); printf 'frame=%s\\nout_time_us=%s\\ntotal_size=%s\\nprogress=continue\\n' $n $n $n; sleep 0.2; done`,
+        ),
     ],
   ])(
     'rule 29: the timeout stops %s, its whole group dead before the activity ends',
-    async (_title, stub) => {
-      await start({
-        settings: { timeoutSeconds: 2, preset: 'medium' },
-        ...(stub === undefined ? {} : { ffmpegPath: await writeStubFfmpeg(clips, stub) }),
-      });
+    async (_title, encoder) => {
+      await start({ settings: { timeoutSeconds: 2 }, ffmpegPath: await encoder() });
       const id = await pipeline.submit(long);
-      const video = await pipeline.waitForStatus(id, 'failed', 40);
+      const video = await pipeline.waitForStatus(id, 'failed');
       expect(video['failure']).toMatchObject({
         code: 'processing-timeout',
         step: 'compressChunk',
@@ -84,16 +88,15 @@ describe('faults of a run', () => {
       const { stored_name: name } = video;
       expect(await pipeline.deps.store.stat(`videos/original/${String(name)}`)).toBeDefined();
     },
-    90_000,
   );
 
   it('rule 13: more time that an operator gives to a running piece counts', async () => {
-    await start({ settings: { timeoutSeconds: 2, preset: 'slower' } });
-    const id = await pipeline.submit(undivided);
-    await pipeline.until(
-      'an encode is running',
-      async () => (await findProcesses(`${pipeline.folder}/work`, 'libx264')).length > 0,
-    );
+    const budgetSeconds = 8;
+    // Longer than its budget, and well within what is given to it.
+    const ffmpegPath = await writeSlowFfmpeg(clips, 1 / (budgetSeconds + 3));
+    await start({ settings: { timeoutSeconds: budgetSeconds }, ffmpegPath });
+    const id = await pipeline.submit(short);
+    await untilEncodes();
     const { raw } = await pipeline.client.workflow.getHandle(`process-video-${id}`).describe();
     const piece = raw.pendingActivities?.find(
       ({ activityType }) => activityType?.name === 'compressChunk',
@@ -107,21 +110,16 @@ describe('faults of a run', () => {
       },
       updateMask: { paths: ['start_to_close_timeout'] },
     });
-    await pipeline.waitForStatus(id, 'completed', 120);
-  }, 150_000);
+    await pipeline.waitForStatus(id, 'completed');
+  });
 
-  it('rules 1, 9 and 15: a cancel ends every ffmpeg within ten seconds before anything is undone, and leaves the original alone', async () => {
-    await start({ settings: { preset: 'slow' } });
+  it('rules 1, 9 and 15: a cancel ends every ffmpeg at once, before anything is undone, and leaves the original alone', async () => {
+    await start({ ffmpegPath: slow });
     const id = await pipeline.submit(long);
-    await pipeline.until(
-      'an encode is running',
-      async () => (await findProcesses(`${pipeline.folder}/work`, 'libx264')).length > 0,
-    );
+    await untilEncodes();
     expect(await pipeline.video(id)).toMatchObject({ status: 'processing' });
-    const cancelledAt = Date.now();
     await pipeline.client.workflow.getHandle(`process-video-${id}`).cancel();
-    await pipeline.waitForStatus(id, 'cancelled', 15);
-    expect(Date.now() - cancelledAt).toBeLessThan(10_000);
+    await pipeline.waitForStatus(id, 'cancelled');
     await expectNoTools();
     await pipeline.until(
       'objects of the run are gone',
@@ -141,6 +139,7 @@ describe('faults of a run', () => {
     expect(undone).toBeGreaterThan(encodesEnded);
 
     // rule 9: a start that is repeated does not revive it
+    await pipeline.untilRunEnds(id);
     await pipeline.deps.workflows.startUpload({
       id,
       ownerId: pipeline.ownerId,
@@ -150,7 +149,7 @@ describe('faults of a run', () => {
     const result = await pipeline.client.workflow.getHandle(`process-video-${id}`).result();
     expect(result).toMatchObject({ outcome: 'nothing-to-do' });
     expect(await pipeline.video(id)).toMatchObject({ status: 'cancelled' });
-  }, 90_000);
+  });
 
   it('rule 2: a cancel that arrives during publish comes too late', async () => {
     let entered: () => void = () => undefined;
@@ -176,7 +175,7 @@ describe('faults of a run', () => {
     await hasEntered;
     await pipeline.client.workflow.getHandle(`process-video-${id}`).cancel();
     release();
-    await pipeline.waitForStatus(id, 'completed', 30);
+    await pipeline.waitForStatus(id, 'completed');
     const { status } = await pipeline.client.workflow.getHandle(`process-video-${id}`).describe();
     await pipeline.until(
       'the run has ended',
@@ -187,8 +186,8 @@ describe('faults of a run', () => {
     expect(['RUNNING', 'COMPLETED']).toContain(status.name);
     expect(
       await pipeline.db.sql('select 1 from video_streams where video_id = $1', [id]),
-    ).toHaveLength(4);
-  }, 90_000);
+    ).toHaveLength(3);
+  });
 
   it('rule 2: a cancel that comes before publish counts, also where the last step was done before it heard of it', async () => {
     const { promise: isReleased, resolve: release } = Promise.withResolvers<void>();
@@ -218,13 +217,13 @@ describe('faults of a run', () => {
       return (events ?? []).some((event) => event.activityTaskCancelRequestedEventAttributes);
     });
     release();
-    await pipeline.waitForStatus(id, 'cancelled', 30);
+    await pipeline.waitForStatus(id, 'cancelled');
     await pipeline.until('its objects are gone', async () => (await pipeline.keys()).length === 1);
     await expectOriginalAlone(id);
-  }, 90_000);
+  });
 
   it('rule 5: of two runs started at once one works, the other ends video-busy and touches nothing', async () => {
-    await start({ settings: { preset: 'slow' } });
+    await start({ ffmpegPath: slow });
     const id = await pipeline.submit(long);
     await pipeline.until(
       'the run is claimed',
@@ -242,20 +241,19 @@ describe('faults of a run', () => {
       { workflow_id: `process-video-${id}`, state: 'active' },
     ]);
     expect((await pipeline.video(id))['failure']).toBeNull();
-  }, 60_000);
+  });
 
   it('rule 12: an encoder that fails three times fails the video and keeps the original', async () => {
     await start({ ffmpegPath: await writeStubFfmpeg(clips, 'echo "x264 gave up" >&2; exit 1') });
     const id = await pipeline.submit(short);
-    const video = await pipeline.waitForStatus(id, 'failed', 60);
+    const video = await pipeline.hurryTo(id, 'failed');
     expect(video['failure']).toMatchObject({
       code: 'encoder-failed',
       step: 'compressChunk',
-      attempt: 3,
     });
     const [attempts] = await pipeline.db.sql(`select * from piece_attempts where name = 'chunk/0'`);
     expect(attempts).toMatchObject({ encoder_faults: 3, unended_starts: 0 });
-  }, 90_000);
+  });
 
   it('rule 17: an encoder that is killed twice is tried again with one thread', async () => {
     const log = path.join(clips, 'kills');
@@ -265,21 +263,21 @@ describe('faults of a run', () => {
     );
     await start({ ffmpegPath: stub });
     const id = await pipeline.submit(short);
-    await pipeline.waitForStatus(id, 'completed', 60);
+    await pipeline.hurryTo(id, 'completed');
     const summaries = await summariesOf(pipeline, id);
     expect(summaries.filter((summary) => summary.startsWith('chunk'))).toEqual([
-      'chunk 1/1 → 360p 240p',
-      'chunk 1/1 → 360p 240p, one thread',
+      'chunk 1/1 → 240p',
+      'chunk 1/1 → 240p, one thread',
     ]);
-  }, 90_000);
+  });
 
   it('turns faults of the pictures into warnings', async () => {
     await start({ ffmpegPath: await writeStubFfmpeg(clips, 'exit 1', 'image2') });
     const id = await pipeline.submit(short);
-    const video = await pipeline.waitForStatus(id, 'completed', 60);
+    const video = await pipeline.hurryTo(id, 'completed');
     const codes = (video['warnings'] as { code: string }[]).map(({ code }) => code);
     expect(codes.toSorted()).toEqual(['pictures-failed', 'storyboard-failed']);
-  }, 60_000);
+  });
 
   it('rule 12: waits out a store that is away, in plain sight, and goes on by itself; a cancel ends the wait', async () => {
     let isAway = true;
@@ -302,10 +300,10 @@ describe('faults of a run', () => {
       return runs.length === 2 && runs.every((run) => told.test(String(run['waiting_for'])));
     });
     await pipeline.deps.workflows.cancelRun(`process-video-${unwanted}`);
-    await pipeline.waitForStatus(unwanted, 'cancelled', 10);
+    await pipeline.waitForStatus(unwanted, 'cancelled');
     isAway = false;
-    await pipeline.waitForStatus(id, 'completed', 60);
-  }, 90_000);
+    await pipeline.hurryTo(id, 'completed');
+  });
 
   it('rule 12: patience with the platform has an end, and the run then fails with its code', async () => {
     await start({
@@ -318,9 +316,9 @@ describe('faults of a run', () => {
       }),
     });
     const id = await pipeline.submit(short);
-    const { failure } = await pipeline.waitForStatus(id, 'failed', 30);
+    const { failure } = await pipeline.waitForStatus(id, 'failed');
     expect(failure).toMatchObject({ code: 'storage-unavailable', step: 'probe' });
-  }, 60_000);
+  });
 
   it('rule 14: heartbeats come while a file is fetched, too', async () => {
     let release: () => void = () => undefined;
@@ -345,8 +343,8 @@ describe('faults of a run', () => {
       return beats.size >= 2;
     });
     release();
-    await pipeline.waitForStatus(id, 'completed', 60);
-  }, 90_000);
+    await pipeline.waitForStatus(id, 'completed');
+  });
 
   it('rule 4: a database that is away while a failed run is settled is waited for, and the row is right after', async () => {
     let proxy: TcpProxy | undefined;
@@ -381,14 +379,14 @@ describe('faults of a run', () => {
       });
       expect(await pipeline.video(id)).toMatchObject({ status: 'processing' });
       await proxy?.mend();
-      const video = await pipeline.waitForStatus(id, 'failed', 30);
+      const video = await pipeline.waitForStatus(id, 'failed');
       expect(video['failure']).toMatchObject({ code: 'processing-timeout', attempt: 1 });
       expect(await pipeline.db.sql('select state from video_runs')).toEqual([{ state: 'failed' }]);
     } finally {
       await orm?.close(true);
       await proxy?.cut();
     }
-  }, 90_000);
+  });
 
   it('rule 4: a row that is gone when a failed run is settled counts as done', async () => {
     let hasFailed = false;
@@ -410,12 +408,12 @@ describe('faults of a run', () => {
         },
       }),
     });
-    const id = await pipeline.submit(undivided);
+    const id = await pipeline.submit(silent);
     await expect(
       pipeline.client.workflow.getHandle(`process-video-${id}`).result(),
     ).rejects.toMatchObject({ cause: { cause: { type: 'processing-timeout' } } });
     expect(await pipeline.db.sql('select 1 from videos')).toEqual([]);
-  }, 60_000);
+  });
 
   it('rule 20: of two attempts at one piece the first to commit wins, and the object of the other goes', async () => {
     await start({
@@ -446,7 +444,7 @@ describe('faults of a run', () => {
     await pipeline.client.workflow.getHandle(`process-video-${id}`).result();
     expect(await pipeline.video(id)).toMatchObject({ status: 'completed' });
     expect(await pipeline.keys('work/')).toEqual([]);
-  }, 60_000);
+  });
 
   it('a database that is away when a piece is to be entered costs no encode and leaves no object', async () => {
     let failures = 0;
@@ -486,13 +484,13 @@ describe('faults of a run', () => {
       },
     });
     const id = await pipeline.submit(short);
-    await pipeline.waitForStatus(id, 'completed', 60);
+    await pipeline.waitForStatus(id, 'completed');
     expect({ failures, encodes }).toEqual({ failures: 3, encodes: 1 });
     await pipeline.until(
       'the pieces have gone',
       async () => (await pipeline.keys('work/')).length === 0,
     );
-  }, 90_000);
+  });
 
   it('rule 8: an output that is gone when it is to be published is made again', async () => {
     let isGone = false;
@@ -511,10 +509,10 @@ describe('faults of a run', () => {
       }),
     });
     const id = await pipeline.submit(short);
-    await pipeline.waitForStatus(id, 'completed', 60);
+    await pipeline.waitForStatus(id, 'completed');
     expect(isGone).toBe(true);
     expect(await pipeline.deps.store.stat(`videos/compressed/${id}/v1.mp4`)).toBeDefined();
-  }, 60_000);
+  });
 
   it('rule 3: fails a malformed start at once and touches no row', async () => {
     await start();
@@ -564,7 +562,7 @@ describe('faults of a run', () => {
       cause: { cause: { type: 'video-not-found' } },
     });
     expect(await pipeline.db.sql('select 1 from video_runs')).toEqual([]);
-  }, 60_000);
+  });
 });
 
 async function summariesOf(pipeline: Pipeline, id: VideoId): Promise<readonly string[]> {

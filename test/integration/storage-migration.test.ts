@@ -72,7 +72,7 @@ const canRun = hasS3Server();
     });
     deps = pipeline.deps;
     workflow = createStorageWorkflow(pipeline.client);
-  }, 60_000);
+  });
   afterAll(async () => {
     await pipeline.close();
     spaces.close();
@@ -124,7 +124,6 @@ const canRun = hasS3Server();
     waitUntil(
       () => reached.filter((each) => each === name).length,
       (count) => count >= 4,
-      20_000,
     );
   const stateOf = async (key: string) =>
     (await pipeline.db.sql('select * from object_moves where object_key = $1', [key]))[0];
@@ -366,7 +365,6 @@ const canRun = hasS3Server();
       waitUntil(
         async () => (await look())?.record.state,
         (state) => state === wanted,
-        20_000,
       );
 
     await migrations.start(admin, { ...FORTH, bytesPerSecond: 1_000_000 });
@@ -376,7 +374,6 @@ const canRun = hasS3Server();
     await waitUntil(
       async () => (await look())?.counts.switched.objects ?? 0,
       (count) => count > 0,
-      20_000,
     );
     await migrations.pause(admin);
     await stateIs('paused');

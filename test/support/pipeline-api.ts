@@ -50,7 +50,7 @@ export interface PipelineApiOptions extends MediaSenderOptions {
 
 export async function servePipeline(
   { deps: { database, workflows, store, stores, logger, settings }, client, ownerId }: Pipeline,
-  { waitMs = 20_000, mediaOrigins = [], ...senderOptions }: PipelineApiOptions = {},
+  { waitMs = 150_000, mediaOrigins = [], ...senderOptions }: PipelineApiOptions = {},
 ): Promise<PipelineApi> {
   const now = () => new Date();
   const shared = { database, workflows, passwords: createPasswords(), now };

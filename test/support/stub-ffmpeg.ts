@@ -24,3 +24,11 @@ ${body}
   await chmod(file, 0o755);
   return file;
 }
+
+/**
+ * Writes an ffmpeg whose encodes read their source no faster than `rate` times as it is played: real ones, still at work when one
+ * looks, that leave the processor to others.
+ */
+export function writeSlowFfmpeg(folder: string, rate: number): Promise<string> {
+  return writeStubFfmpeg(folder, `exec ffmpeg -readrate ${rate} "$@"`);
+}

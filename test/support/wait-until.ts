@@ -1,10 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 
-/** Waits for something that comes without being announced. Fails after `timeoutMs`, saying what it last saw. */
+/** Waits for something that comes without being announced. Fails after `timeoutMs`, a guard against hanging, saying what it last saw. */
 export async function waitUntil<T>(
   look: () => T | Promise<T>,
   isThere: (seen: T) => boolean,
-  timeoutMs = 10_000,
+  timeoutMs = 150_000,
   everyMs = 20,
 ): Promise<T> {
   const deadline = performance.now() + timeoutMs;
