@@ -338,6 +338,22 @@ export async function composeRetention(config: Config): Promise<{
   };
 }
 
+/** What the backup command works with: everything that is stored, wherever it lies. */
+export async function composeBackup(
+  config: Config,
+): Promise<{ readonly store: ObjectStore; close(): Promise<void> }> {
+  const logger = createLogger({ level: 'warn', format: config.logFormat, name: 'backup' });
+  const database = createDatabase(await openOrm({ databaseUrl: config.databaseUrl, poolSize: 1 }));
+  const stores = await openStores(config, { logger, database });
+  return {
+    store: stores.store,
+    async close() {
+      stores.close();
+      await database.close();
+    },
+  };
+}
+
 /** What commands about users work with. */
 export async function composeUserAdministration(
   databaseUrl: string,

@@ -1,5 +1,6 @@
 import { createHash, randomBytes } from 'node:crypto';
-import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { chmodSync, chownSync, cpSync, existsSync, mkdirSync, readdirSync } from 'node:fs';
+import { readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { ensureCluster, type PostgresCluster } from './postgres-server.ts';
 import { SHARED_STATE_DIR, type PostgresBinaries } from './postgres-binaries.ts';
@@ -21,6 +22,7 @@ import { StackProblem } from './stack-problem.ts';
  * | there | there | it is used |
  * | there | elsewhere | follows a data folder that was moved; refuses a copy of one that still exists |
  * | there | none | refused: an empty database would not fit the files |
+ * | of a backup | `pg` beside it | a restored data folder: its cluster takes the place of any other |
  */
 
 interface PostgresRecord {
@@ -31,6 +33,14 @@ interface PostgresRecord {
   /** False until the cluster is whole. */
   readonly made: boolean;
 }
+
+/** Where the cluster of a backup lies, by its record: beside its record, wherever that is and whoever starts there. */
+const BESIDE = 'pg';
+
+type Say = (line: string) => void;
+
+/** In the data folder. */
+const RECORD = 'postgres.json';
 
 /** A cluster that exists and the port it will listen on. */
 export interface PostgresHome {
@@ -47,7 +57,7 @@ export async function openPostgresHome(options: {
   dataDir: string;
   account: Account | undefined;
   binaries: PostgresBinaries;
-  say: (line: string) => void;
+  say: Say;
   /** Only tests set it. */
   sharedDir?: string;
 }): Promise<PostgresHome> {
@@ -55,8 +65,10 @@ export async function openPostgresHome(options: {
   const directory = account
     ? join(sharedDir, createHash('sha256').update(dataDir).digest('hex').slice(0, 16), 'pg')
     : join(dataDir, 'pg');
-  const recordFile = join(dataDir, 'postgres.json');
-  const record = readRecord(recordFile);
+  const recordFile = join(dataDir, RECORD);
+  const found = readRecord(recordFile);
+  const record =
+    found?.directory === BESIDE ? adopt(found, { dataDir, directory, account, say }) : found;
 
   if (record?.made && !existsSync(directory)) followMovedCluster(record, { directory, recordFile });
   if (!record && existsSync(directory)) setAside(directory, say);
@@ -76,6 +88,56 @@ export async function openPostgresHome(options: {
   if (account) writeFileSync(ownerFile(directory), `${dataDir}\n`);
   writeRecord(recordFile, { ...draft, made: true });
   return { cluster, port: draft.port };
+}
+
+/** Writes the record of a backup's cluster, which was copied to `pg` in the folder of the backup. */
+export function writeMovableRecord(dataDir: string, folder: string): void {
+  const record = readRecord(join(dataDir, RECORD));
+  if (record === undefined) throw new StackProblem(`${join(dataDir, RECORD)} is missing.`);
+  writeRecord(join(folder, RECORD), { ...record, directory: BESIDE });
+}
+
+/** Makes the cluster of a restored data folder ours, and puts it where it belongs. A kill in between is mended by the next call. */
+function adopt(
+  record: PostgresRecord,
+  options: { dataDir: string; directory: string; account: Account | undefined; say: Say },
+): PostgresRecord {
+  const { dataDir, directory, account, say } = options;
+  const restored = join(dataDir, BESIDE);
+  if (!existsSync(restored)) {
+    throw new StackProblem(
+      `This data folder was restored without its database: put ${restored} there from the same backup.`,
+    );
+  }
+  say(`Taking over the restored database in ${restored} …`);
+  if (directory === restored) giveTo(directory, account);
+  else bring(restored, { directory, account, say });
+  const adopted = { ...record, directory };
+  writeRecord(join(dataDir, RECORD), adopted);
+  if (directory !== restored) rmSync(restored, { recursive: true });
+  return adopted;
+}
+
+function bring(
+  restored: string,
+  { directory, account, say }: { directory: string; account: Account | undefined; say: Say },
+): void {
+  if (existsSync(directory)) setAside(directory, say);
+  const draft = `${directory}.new`;
+  rmSync(draft, { recursive: true, force: true });
+  mkdirSync(dirname(directory), { recursive: true, mode: 0o755 });
+  cpSync(restored, draft, { recursive: true });
+  giveTo(draft, account);
+  renameSync(draft, directory);
+}
+
+/** PostgreSQL starts only on files that nobody else may touch. */
+function giveTo(directory: string, account: Account | undefined): void {
+  const paths = readdirSync(directory, { recursive: true, encoding: 'utf8' });
+  for (const path of ['', ...paths].map((name) => join(directory, name))) {
+    chmodSync(path, statSync(path).isDirectory() ? 0o700 : 0o600);
+    if (account) chownSync(path, account.uid, account.gid);
+  }
 }
 
 /** Beside the cluster: the data folder it belongs to, for a person who finds it and for us when that one moves. */
@@ -107,10 +169,10 @@ function followMovedCluster(
   renameSync(dirname(old), dirname(directory));
 }
 
-function setAside(directory: string, say: (line: string) => void): void {
+function setAside(directory: string, say: Say): void {
   const aside = `${directory}-${new Date().toISOString().replace(/\D/g, '').slice(0, 14)}`;
   renameSync(directory, aside);
-  say(`The data folder is new, so the database of an older one there was moved to ${aside}.`);
+  say(`The data folder is another one, so the database of the one before was moved to ${aside}.`);
 }
 
 function readRecord(path: string): PostgresRecord | undefined {

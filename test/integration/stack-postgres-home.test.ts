@@ -3,8 +3,17 @@ import { chmodSync, readdirSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
+import pg from 'pg';
+import { copyCluster } from '../../src/stack/copy-cluster.ts';
+import { copyTree } from '../../src/stack/copy-tree.ts';
 import { findPostgresBinaries, postgresAccount } from '../../src/stack/postgres-binaries.ts';
-import { openPostgresHome } from '../../src/stack/postgres-home.ts';
+import { openPostgresHome, writeMovableRecord } from '../../src/stack/postgres-home.ts';
+import {
+  databaseUrl,
+  launchPostgres,
+  type PostgresCluster,
+  waitForPostgres,
+} from '../../src/stack/postgres-server.ts';
 
 jest.setTimeout(60_000); // initdb takes its time on a busy machine
 
@@ -89,4 +98,71 @@ describe('openPostgresHome', () => {
     expect(existsSync(cluster.directory)).toBe(false);
     expect((await open(moved)).cluster).toEqual(followed.cluster);
   });
+
+  it('takes over the cluster of a restored data folder, whatever lay in its place, and refuses one without', async () => {
+    const { cluster } = await open();
+    const moved = join(folder, 'moved');
+    await backUp(cluster.directory, moved);
+    rmSync(join(moved, 'pg'), { recursive: true });
+    await expect(open(moved)).rejects.toThrow('restored without its database');
+    for (let time = 1; time <= 2; time += 1) {
+      await backUp(cluster.directory, moved);
+      const restored = await open(moved);
+      expect(restored.cluster.password).toBe(cluster.password);
+      expect(statSync(restored.cluster.directory).mode & 0o777).toBe(0o700);
+      if (account) expect(statSync(restored.cluster.directory).uid).toBe(account.uid);
+      expect(existsSync(join(moved, 'pg'))).toBe(account === undefined);
+      expect((await open(moved)).cluster).toEqual(restored.cluster);
+    }
+  });
+
+  /** Of a cluster that does not run. */
+  async function backUp(cluster: string, to: string): Promise<void> {
+    await copyTree(cluster, join(to, 'pg'));
+    writeMovableRecord(dataDir, to);
+  }
+});
+
+describe('copyCluster', () => {
+  it('copies a cluster that is written to, with all that was committed before', async () => {
+    const { cluster, port } = await open();
+    const first = await start(cluster, port);
+    const client = new pg.Client({ connectionString: databaseUrl(cluster, port) });
+    await client.connect();
+    await client.query('create table lines (id serial, text text)');
+    await client.query(
+      `insert into lines (text) select repeat('x', 200) from generate_series(1, 20000)`,
+    );
+    let isOver = false;
+    const writing = (async () => {
+      while (!isOver) await client.query(`insert into lines (text) values ('while it is copied')`);
+    })();
+    const copy = join(folder, 'copy');
+    await copyCluster(databaseUrl(cluster, port), join(copy, 'pg'));
+    isOver = true;
+    await writing;
+    await client.end();
+    await first.stop(10_000);
+
+    writeMovableRecord(dataDir, copy);
+    const home = await open(copy);
+    const second = await start(home.cluster, home.port);
+    const reader = new pg.Client({ connectionString: databaseUrl(home.cluster, home.port) });
+    await reader.connect();
+    const { rows } = await reader.query(
+      'select count(*)::int as count, max(id) as last from lines',
+    );
+    const slots = await reader.query('select 1 from pg_replication_slots');
+    await reader.end();
+    await second.stop(10_000);
+    expect(rows[0].count).toBeGreaterThanOrEqual(20_000);
+    expect(rows[0].count).toBe(rows[0].last);
+    expect(slots.rows).toEqual([]);
+  });
+
+  async function start(cluster: PostgresCluster, port: number) {
+    const server = await launchPostgres(cluster, { port, onLine: () => undefined });
+    await waitForPostgres(cluster, port, new AbortController().signal);
+    return server;
+  }
 });

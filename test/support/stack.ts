@@ -23,8 +23,8 @@ export interface RunningStack {
   readonly env: NodeJS.ProcessEnv;
   /** Everything that it has said. */
   output(): string;
-  /** Starts it again on the same data, once it was killed. */
-  restart(): Promise<void>;
+  /** Starts it again on the same data, once it was killed, or stops it first. @param whileStopped  done in between */
+  restart(whileStopped?: () => Promise<void>): Promise<void>;
   /** Stops it in order and removes what is left. Idempotent. */
   stop(): Promise<void>;
 }
@@ -96,8 +96,9 @@ export async function startStack(
       mediaFolder: s3?.folder ?? join(dataDir, 'media'),
       env,
       output: () => program.output(),
-      async restart() {
+      async restart(whileStopped) {
         await end(program.child);
+        await whileStopped?.();
         program = run(env);
         await program.said('Ready in');
       },

@@ -1,0 +1,56 @@
+import { rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import pg from 'pg';
+import { copyTree } from './copy-tree.ts';
+
+/**
+ * Copies the files of a PostgreSQL that runs on this machine, so that a server of the same major version and architecture can be
+ * started on them and finds everything that was committed when the copying ended. Nobody is held up.
+ *
+ * This is PostgreSQL's low-level base backup: embedded PostgreSQL brings neither pg_basebackup nor pg_dump. A temporary slot, which
+ * goes with the connection, keeps the log of the changes made meanwhile from being used again before it is copied.
+ * @param url  of a superuser, on the server
+ * @param to   absolute; must not exist
+ * Source: PostgreSQL manual, "Making a Base Backup Using the Low Level API".
+ */
+export async function copyCluster(url: string, to: string): Promise<void> {
+  const client = new pg.Client({ connectionString: url, connectionTimeoutMillis: 5000 });
+  client.on('error', () => undefined); // the query that was running rejects as well
+  await client.connect();
+  try {
+    const from = await readText(client, `select current_setting('data_directory') as text`);
+    await client.query(
+      'select pg_create_physical_replication_slot($1, immediately_reserve => true, temporary => true)',
+      [`backup_${process.pid}`],
+    );
+    await client.query('select pg_backup_start($1, fast => true)', ['steadyreel']);
+    await copyTree(from, to, isOfTheMoment);
+    const label = await readText(
+      client,
+      'select labelfile as text from pg_backup_stop(wait_for_archive => false)',
+    );
+    await copyTree(join(from, 'pg_wal'), join(to, 'pg_wal'));
+    await writeFile(join(to, 'backup_label'), label, { mode: 0o600 });
+  } catch (error) {
+    await rm(to, { recursive: true, force: true });
+    throw error;
+  } finally {
+    await client.end();
+  }
+}
+
+/** Files of the running server, and what it makes anew at its start. Folders stay, as far as it expects them to be there. */
+const OF_THE_MOMENT = [
+  /^(postmaster\.(pid|opts)|current_logfiles|backup_label(\.old)?|tablespace_map)$/,
+  /^(pg_wal|pg_replslot|pg_dynshmem|pg_notify|pg_serial|pg_snapshots|pg_stat_tmp|pg_subtrans)\/./,
+  /(^|\/)(pgsql_tmp[^/]*|pg_internal\.init[^/]*)$/,
+];
+
+function isOfTheMoment(path: string): boolean {
+  return OF_THE_MOMENT.some((pattern) => pattern.test(path));
+}
+
+async function readText(client: pg.Client, statement: string): Promise<string> {
+  const { rows } = await client.query<{ text: string }>(statement);
+  return rows[0]?.text ?? '';
+}
