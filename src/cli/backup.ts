@@ -9,6 +9,7 @@ import {
 } from '../config/env.ts';
 import { formatBytes } from '../domain/disk-space.ts';
 import { AppError } from '../domain/errors.ts';
+import { StackProblem } from '../stack/stack-problem.ts';
 import { createLocalStore } from '../storage/local-store.ts';
 import type { ObjectStore } from '../storage/object-store.ts';
 import { pruneObjects, saveObjects, type SavedObjects } from '../storage/save-objects.ts';
@@ -27,7 +28,7 @@ import { runCommand } from './client/run-command.ts';
  * before it whole.
  */
 
-await runCommand(main, ConfigError, AppError);
+await runCommand(main, ConfigError, AppError, StackProblem);
 
 async function main(args: readonly string[], signal: AbortSignal): Promise<void> {
   const command = readBackupCommand(args);

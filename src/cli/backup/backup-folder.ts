@@ -7,6 +7,7 @@ import { CommandProblem } from '../client/problem.ts';
 
 /** In a folder of ours, so that no other one is ever written into. */
 const MARK = 'backup.json';
+const LOCK = 'backup.lock';
 
 /**
  * Opens the folder of a backup, an empty one or that of an earlier backup, for this process alone.
@@ -15,13 +16,18 @@ const MARK = 'backup.json';
  */
 export function openBackupFolder(folder: string, dataDir: string): () => void {
   mkdirSync(folder, { recursive: true, mode: 0o700 });
-  const isOurs = existsSync(join(folder, MARK)) && folder !== dataDir;
-  if (!isOurs && readdirSync(folder).length > 0)
+  if (!isBackup(folder, dataDir) && readdirSync(folder).some((name) => name !== LOCK))
     throw new CommandProblem(`${folder} is neither empty nor a backup: name another folder.`);
+  const lock = takeLock(join(folder, LOCK));
+  if ('holder' in lock)
+    throw new CommandProblem(`The process ${lock.holder.pid} is saving to ${folder} right now.`);
   markBackup(folder, { finishedAt: null });
-  const lock = takeLock(join(folder, 'backup.lock'));
-  if ('release' in lock) return lock.release;
-  throw new CommandProblem(`The process ${lock.holder.pid} is saving to ${folder} right now.`);
+  return lock.release;
+}
+
+/** And not a data folder that came out of one: those have been started on. */
+function isBackup(folder: string, dataDir: string): boolean {
+  return existsSync(join(folder, MARK)) && folder !== dataDir && !existsSync(join(folder, 'run'));
 }
 
 /** Says when the backup was whole. */

@@ -46,6 +46,8 @@ describe('the folder of a backup', () => {
     expect(() => openBackupFolder(folder, dataDir)).toThrow('neither empty nor a backup');
     markBackup(dataDir, { finishedAt: null });
     expect(() => openBackupFolder(dataDir, dataDir)).toThrow('neither empty nor a backup');
+    mkdirSync(join(dataDir, 'run'));
+    expect(() => openBackupFolder(dataDir, '/elsewhere')).toThrow('neither empty nor a backup');
   });
 
   it('gets what is neither in the database nor media, without half-written files', async () => {
