@@ -36,6 +36,12 @@ describe('saveObjects', () => {
     expect(await textOf(to, 'videos/work/1/x.mp4')).toBe('third');
   });
 
+  it('copies several at a time, each into a folder of its own', async () => {
+    for (let id = 1; id <= 40; id += 1) await put(from, `videos/thumbnails/${id}/v1/1.jpg`, 'a');
+    expect(await save()).toMatchObject({ copiedObjects: 42 });
+    expect(await save()).toMatchObject({ copiedObjects: 0 });
+  });
+
   it('copies anew what bears a name that was given out again', async () => {
     await save();
     await from.delete([B]);
