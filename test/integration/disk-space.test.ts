@@ -19,7 +19,6 @@ import { waitUntil } from '../support/wait-until.ts';
 
 const MB = 1_000_000;
 const MARGIN_BYTES = 15 * MB;
-const GRPC_NOT_FOUND = 5;
 
 (canMountDisks() ? describe : describe.skip)('a disk of 300 MB', () => {
   let disk: SmallDisk;
@@ -212,21 +211,11 @@ const GRPC_NOT_FOUND = 5;
         settings,
       });
     };
-    const runOf = async (id: VideoId) =>
-      (await pipeline.deps.database.run((em) => findCurrentRuns(em, [id])))[0];
-    const isWaiting = async (id: VideoId) => {
-      const run = await runOf(id);
-      return run !== undefined && presentStage(run, new Date()) === 'waiting-for-disk';
-    };
-    /** Instead of the pause before the next try; does nothing where none is paused. */
-    const tryNow = async (id: VideoId): Promise<void> => {
-      const { workflowService, options } = pipeline.client;
-      const execution = { workflowId: `process-video-${id}` };
-      await workflowService
-        .resetActivity({ namespace: options.namespace, execution, matchAll: true })
-        .catch((error: unknown) => {
-          if ((error as { code?: unknown }).code !== GRPC_NOT_FOUND) throw error;
-        });
+    /** What it is told that this video waits for, while that is its disk. */
+    const waitOf = async (id: VideoId): Promise<string | undefined> => {
+      const [run] = await pipeline.deps.database.run((em) => findCurrentRuns(em, [id]));
+      const isWaiting = run && presentStage(run, new Date()) === 'waiting-for-disk';
+      return isWaiting ? (run.waitingFor ?? undefined) : undefined;
     };
 
     it('rule 34: one that does not fit waits in plain sight, holds no slot, and goes on by itself', async () => {
@@ -245,19 +234,22 @@ const GRPC_NOT_FOUND = 5;
         return Number(row?.['reserved_bytes']) > 0;
       });
       const second = await pipeline.submit(long);
-      await pipeline.until('the second is seen to wait', () => isWaiting(second));
-      expect((await runOf(second))?.waitingFor).toMatch(
+      // Told until the next try.
+      let told: string | undefined;
+      const isWaiting = async () => (told = await waitOf(second)) !== undefined;
+      await pipeline.until('the second is seen to wait', isWaiting);
+      expect(told).toMatch(
         /^waiting-for-disk: the work needs 12 MB of disk, (?:\d\.\d|1[01]) MB are free, next try \d\d:\d\d:\d\d UTC$/,
       );
       expect(await pipeline.video(second)).toMatchObject({ status: 'pending', failure: null });
 
       // There is room for a small one, which overtakes.
-      await pipeline.waitForStatus(await pipeline.submit(short), 'completed', 150);
-      expect(await isWaiting(second)).toBe(true);
+      await pipeline.waitForStatus(await pipeline.submit(short), 'completed');
+      await pipeline.until('the second waits still', isWaiting);
       await writeFile(gate, '');
-      await pipeline.waitForStatus(first, 'completed', 150);
-      await pipeline.waitForStatus(second, 'completed', 150);
-    }, 400_000);
+      await pipeline.waitForStatus(first, 'completed');
+      await pipeline.hurryTo(second, 'completed');
+    });
 
     it('rule 34: a disk that is filled in any step is waited out', async () => {
       const notes = await mkdtemp(join(folder, 'notes-'));
@@ -280,22 +272,17 @@ const GRPC_NOT_FOUND = 5;
       );
       const id = await pipeline.submit(short);
       const seen: string[] = [];
-      await pipeline.until(
-        'it is completed',
-        async () => {
-          const waitingFor = (await runOf(id))?.waitingFor ?? null;
-          if (waitingFor !== null) {
-            expect(await isWaiting(id)).toBe(true);
-            seen.push(waitingFor);
-            disk.free();
-            await tryNow(id);
-          }
-          const { status } = await pipeline.video(id);
-          expect(status).not.toBe('failed');
-          return status === 'completed';
-        },
-        150,
-      );
+      await pipeline.until('it is completed', async () => {
+        const told = await waitOf(id);
+        if (told !== undefined) {
+          seen.push(told);
+          disk.free();
+          await pipeline.tryNow(`process-video-${id}`);
+        }
+        const { status } = await pipeline.video(id);
+        expect(status).not.toBe('failed');
+        return status === 'completed';
+      });
       expect((await readdir(notes)).toSorted()).toEqual(steps.toSorted());
       expect(seen.length).toBeGreaterThanOrEqual(steps.length - 1);
       for (const text of seen) expect(text).toMatch(/^(disk-full|waiting-for-disk): /);
@@ -304,7 +291,7 @@ const GRPC_NOT_FOUND = 5;
         'select sum(encoder_faults) as faults, sum(kills) as kills from piece_attempts',
       );
       expect(counts).toEqual([{ faults: '0', kills: '0' }]);
-    }, 400_000);
+    });
 
     it('fail with disk-full once the patience for the platform is over, and can be tried again', async () => {
       await start(process.env['FFMPEG_PATH'] ?? '/usr/bin/ffmpeg', {
@@ -312,26 +299,19 @@ const GRPC_NOT_FOUND = 5;
       });
       disk.fill(MARGIN_BYTES / 2);
       const id = await pipeline.submit(short);
-      await pipeline.until('it waits', () => isWaiting(id));
-      await pipeline.until('it fails', async () => {
-        await tryNow(id);
-        return (await pipeline.video(id))['status'] === 'failed';
-      });
-      expect((await pipeline.video(id))['failure']).toMatchObject({
-        code: 'disk-full',
-        step: 'probe',
-      });
+      await pipeline.until('it waits', async () => (await waitOf(id)) !== undefined);
+      const { failure } = await pipeline.hurryTo(id, 'failed');
+      expect(failure).toMatchObject({ code: 'disk-full', step: 'probe' });
       disk.free();
+      await pipeline.untilRunEnds(id);
       await pipeline.deps.workflows.startRun(
         { id, ownerId: pipeline.ownerId, title: 'short', priority: 'normal' },
         {},
       );
-      await pipeline.until(
-        'it is completed',
-        async () => (await pipeline.video(id))['status'] === 'completed',
-        60,
-      );
-    }, 120_000);
+      await pipeline.until('it is completed', async () => {
+        return (await pipeline.video(id))['status'] === 'completed';
+      });
+    });
   });
 });
 

@@ -22,3 +22,17 @@ export async function findProcesses(...texts: readonly string[]): Promise<readon
   }
   return found;
 }
+
+/** Of these processes, those that are alive and that no other of them has started: a shell's fork looks like the shell at first. */
+export async function withoutForks(pids: readonly number[]): Promise<readonly number[]> {
+  const parents = await Promise.all(
+    pids.map(async (pid) => {
+      const status = await readFile(`/proc/${pid}/status`, 'utf8').catch(() => '');
+      return Number(/^PPid:\s*(\d+)/m.exec(status)?.[1]);
+    }),
+  );
+  return pids.filter((_pid, index) => {
+    const parent = parents[index] ?? 0;
+    return parent > 0 && !pids.includes(parent);
+  });
+}
