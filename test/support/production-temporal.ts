@@ -1,11 +1,12 @@
 import { execFile, spawnSync } from 'node:child_process';
+import { randomInt } from 'node:crypto';
 import { existsSync, mkdirSync, renameSync, rmSync } from 'node:fs';
 import path from 'node:path';
 import { promisify } from 'node:util';
 import { PROJECT_ROOT, readEnvironment } from '../../src/config/env.ts';
 import { findTemporalCli } from '../../src/stack/find-temporal-cli.mjs';
 import { launch } from '../../src/stack/launch.ts';
-import { findFreePort } from '../../src/stack/ports.ts';
+import { isPortFree } from '../../src/stack/ports.ts';
 import { readComposeFile, requireService } from './compose.ts';
 import { waitUntil } from './wait-until.ts';
 
@@ -13,6 +14,7 @@ const SCRIPTS = path.join(PROJECT_ROOT, 'temporal');
 const SOURCE = 'go.temporal.io/server/cmd';
 const BUILD_MS = 30 * 60_000;
 const READY_MS = 120_000;
+const LAST_LINES = 30;
 
 /**
  * The Temporal server of `docker-compose.yml`, on PostgreSQL, as a plain process on free ports: its version, its environment and
@@ -35,6 +37,7 @@ export async function startProductionTemporal(
     ...{ PATH, SQL_HOST: hostname, SQL_PORT: sqlPort, SQL_USER: username },
   });
   const ports = await choosePorts();
+  const lines: string[] = [];
   const launched = await launch({
     command: path.join(folder, 'server'),
     args: ['start'],
@@ -47,7 +50,7 @@ export async function startProductionTemporal(
     },
     cwd: folder,
     stopSignal: 'SIGTERM',
-    onLine: () => undefined,
+    onLine: (line) => lines.push(line),
   });
   const address = `127.0.0.1:${ports.FRONTEND_GRPC_PORT}`;
   const stop = async () => void (await launched.stop(10_000));
@@ -60,7 +63,8 @@ export async function startProductionTemporal(
     return { address, stop };
   } catch (error) {
     await stop();
-    throw error;
+    const said = lines.slice(-LAST_LINES).join('\n');
+    throw new Error(`The Temporal server did not start:\n${said}`, { cause: error });
   }
 }
 
@@ -78,7 +82,14 @@ async function isHealthy(httpPort: string): Promise<boolean> {
 
 /** Every part of the server has ports of its own, which a container need not share with anybody. */
 async function choosePorts() {
-  const port = async () => String(await findFreePort());
+  const taken = new Set<number>();
+  const port = async (): Promise<string> => {
+    // Its table of members holds ports in 16 bits with a sign.
+    const number = randomInt(20_000, 2 ** 15);
+    if (taken.has(number) || !(await isPortFree(number, '127.0.0.1'))) return port();
+    taken.add(number);
+    return String(number);
+  };
   return {
     FRONTEND_GRPC_PORT: await port(),
     FRONTEND_MEMBERSHIP_PORT: await port(),
