@@ -19,7 +19,7 @@ describe('verification before publishing', () => {
 
   beforeAll(async () => {
     temp = await makeTempFolder();
-    clip = await makeClip(path.join(temp.path, 'clip.mp4'), { seconds: 8 });
+    clip = await makeClip(path.join(temp.path, 'clip.mp4'), { framesPerSecond: 10, seconds: 8 });
     pipeline = await startPipeline({
       replace: ({ ffmpeg, settings }) => ({
         settings: {
@@ -40,7 +40,7 @@ describe('verification before publishing', () => {
         },
       }),
     });
-  }, 60_000);
+  });
   afterAll(async () => {
     await pipeline.close();
     await temp.remove();
@@ -81,7 +81,6 @@ describe('verification before publishing', () => {
       expect(facts[0]).toEqual({ keyFrames: [0, 2, 4, 6], video: 8, audio: 8 });
       expect(facts[1]).toEqual(facts[0]);
     },
-    120_000,
   );
 
   it('fills sound that ends early with silence, and cuts what goes on after the picture', async () => {
@@ -98,7 +97,7 @@ describe('verification before publishing', () => {
       await pipeline.waitForStatus(id, 'completed');
       expect(await look(streamFile(id, '240p'))).toMatchObject({ video: 8, audio: 8 });
     }
-  }, 120_000);
+  });
 
   it('makes pieces again that another encoder has made', async () => {
     let isFirst = true;
@@ -127,8 +126,8 @@ describe('verification before publishing', () => {
     expect(encodes.filter(isFirstChunk)).toHaveLength(2);
     // All renditions of the odd chunk at once.
     expect(encodes.at(-1)?.outputs).toHaveLength(2);
-    expect(await framesOf(streamFile(id, '240p'))).toBe(200);
-  }, 120_000);
+    expect(await framesOf(streamFile(id, '240p'))).toBe(80);
+  });
 
   it('makes a piece again whose bytes have changed since it was checked', async () => {
     let damaged = 0;
@@ -143,7 +142,7 @@ describe('verification before publishing', () => {
     expect(damaged).toBe(1);
     expect(commands.filter(isEncode)).toHaveLength(3);
     expect(commands.filter(isEncode).at(-1)?.outputs).toHaveLength(1);
-  }, 120_000);
+  });
 
   it('does not publish a rendition that cannot be decoded', async () => {
     const id = await submit({
@@ -158,7 +157,7 @@ describe('verification before publishing', () => {
     const [run] = await pipeline.db.sql('select failure from video_runs where video_id = $1', [id]);
     expect(JSON.stringify(run)).toContain('"check":"decode"');
     expect(await pipeline.keys(`streams/${id}/`)).not.toContain(`videos/streams/${id}/v1/240p.mp4`);
-  }, 120_000);
+  });
 
   /** @returns whether there is a piece to damage: those of published videos are gone */
   async function damageOnePiece(): Promise<boolean> {

@@ -17,7 +17,8 @@ import {
 import { launchTemporal, waitForTemporal } from '../../src/stack/temporal-server.ts';
 import { SERVICE_VARIABLES, type StartedService } from './services.ts';
 
-const START_TIMEOUT_MS = 60_000;
+/** A bound against hanging: a busy machine is slow. */
+const START_TIMEOUT_MS = 300_000;
 
 /**
  * jest's globalSetup: one PostgreSQL and one Temporal server for the whole run, on free ports, their data in a temp
