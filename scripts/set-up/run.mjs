@@ -20,9 +20,7 @@ export function runStack(env) {
   const setpriv = ['/usr/bin/setpriv', '/bin/setpriv'].find((path) => existsSync(path));
   const tie = setpriv ? [setpriv, '--pdeathsig', 'TERM', '--'] : []; // it ends when we are killed
   const main = [PROJECT_NODE, ...SMALL_HEAP, join(ROOT, 'src/stack/main.ts')];
-  // Stripped types and compiled code are kept between starts: every part starts faster and smaller.
-  const cached = { NODE_COMPILE_CACHE: join(CACHE, 'node'), ...env };
-  return run([...tie, ...main], cached, { detached: true });
+  return run([...tie, ...main], env, { detached: true });
 }
 
 /**
@@ -88,7 +86,8 @@ export async function runChecks(env) {
 function run([file = '', ...args], env, { detached = false } = {}) {
   const child = spawn(file, args, {
     cwd: ROOT,
-    env: withProjectPath(env),
+    // Stripped types and compiled code are kept between starts: every part starts faster and smaller.
+    env: withProjectPath({ NODE_COMPILE_CACHE: join(CACHE, 'node'), ...env }),
     stdio: 'inherit',
     detached,
   });

@@ -19,7 +19,7 @@ export async function prepareWorkflowBundle(cacheDir: string): Promise<string> {
   const bundlePath = path.join(cacheDir, `workflows-${await hashIngredients()}.js`);
   if (await exists(bundlePath)) return bundlePath;
   await mkdir(cacheDir, { recursive: true });
-  await removeOlder(cacheDir);
+  await removeOlder(bundlePath);
   await bundleInThread(bundlePath);
   return bundlePath;
 }
@@ -45,9 +45,14 @@ async function exists(file: string): Promise<boolean> {
   );
 }
 
-async function removeOlder(cacheDir: string): Promise<void> {
-  const old = (await readdir(cacheDir)).filter((name) => /^workflows-.*\.js$/.test(name));
-  await Promise.all(old.map((name) => rm(path.join(cacheDir, name), { force: true })));
+/** Not the one that is about to be made: another process may just have made it. */
+async function removeOlder(bundlePath: string): Promise<void> {
+  const cacheDir = path.dirname(bundlePath);
+  const old = (await readdir(cacheDir))
+    .filter((name) => /^workflows-.*\.js$/.test(name))
+    .map((name) => path.join(cacheDir, name))
+    .filter((file) => file !== bundlePath);
+  await Promise.all(old.map((file) => rm(file, { force: true })));
 }
 
 function bundleInThread(bundlePath: string): Promise<void> {
