@@ -9,7 +9,7 @@ import { API_NODE_FLAGS } from '../../src/api/node-flags.ts';
 import { PROJECT_ROOT } from '../../src/config/env.ts';
 import { SETTINGS } from '../../src/config/settings.ts';
 import { launch, type Exit, type Launched } from '../../src/stack/launch.ts';
-import { findFreePort } from '../../src/stack/ports.ts';
+import { reservePort } from '../support/ports.ts';
 import {
   commandOf,
   durationMs,
@@ -21,11 +21,11 @@ import {
   requireService,
 } from '../support/compose.ts';
 import { makeClip, makeTempFolder } from '../support/make-clip.ts';
-import { createNamespace } from '../support/namespace.ts';
+import { createNamespace, untilRunClosed } from '../support/namespace.ts';
 import { testDatabaseUrl, testTemporalAddress } from '../support/services.ts';
 import { waitUntil } from '../support/wait-until.ts';
 
-jest.setTimeout(180_000);
+jest.setTimeout(400_000);
 
 const PASSWORD = 'a-password-of-this-test';
 const ONE_SHOTS = ['temporal-schema', 'temporal-namespace', 'migrate'];
@@ -156,7 +156,7 @@ describe('the services of docker-compose.yml', () => {
     variables = {
       POSTGRES_PASSWORD: PASSWORD,
       TEMPORAL_NAMESPACE: namespace,
-      PORT: String(await findFreePort()),
+      PORT: String(await reservePort()),
       VIDEO_PRESET: 'ultrafast',
     };
   });
@@ -179,7 +179,7 @@ describe('the services of docker-compose.yml', () => {
     await waitUntil(
       async () => ((await isHealthy('api')) ? 'healthy' : apiProcess.lines().slice(-5)),
       (seen) => seen === 'healthy',
-      60_000,
+      120_000,
     );
 
     const key = readFileSync(path.join(folder.path, 'admin-api-key'), 'utf8').trim();
@@ -192,7 +192,7 @@ describe('the services of docker-compose.yml', () => {
     const video = await waitUntil(
       async () => (await (await request(`/videos/${id}`, key)).json()) as Video,
       ({ status }) => status === 'completed',
-      90_000,
+      200_000,
     );
     expect(video.streams.length).toBeGreaterThan(0);
     for (const { url, sizeBytes } of video.streams) {
@@ -200,6 +200,8 @@ describe('the services of docker-compose.yml', () => {
       expect((await answer.arrayBuffer()).byteLength).toBe(sizeBytes);
     }
 
+    const { TEMPORAL_NAMESPACE: namespace = '' } = variables;
+    await untilRunClosed({ address: testTemporalAddress(), namespace }, id);
     expect(await stop(apiProcess, durationMs(api.stop_grace_period))).toEqual(STOPPED);
     expect(await stop(workerProcess, durationMs(worker.stop_grace_period))).toEqual(STOPPED);
     expect([...apiProcess.faults(), ...workerProcess.faults()]).toEqual([]);
@@ -235,7 +237,7 @@ describe('the services of docker-compose.yml', () => {
 
   async function isHealthy(name: string): Promise<boolean> {
     const [program, ...args] = healthCommandOf(requireService(readComposeFile(variables), name));
-    const check = promisify(execFile)(program, args, { env: environmentOf(name), timeout: 5000 });
+    const check = promisify(execFile)(program, args, { env: environmentOf(name), timeout: 30_000 });
     return check.then(
       () => true,
       () => false,

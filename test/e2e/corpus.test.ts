@@ -7,7 +7,7 @@ import { makeClip, makeTempFolder, runTool } from '../support/make-clip.ts';
 import { hasBubblewrap } from '../support/sandboxes.ts';
 import { type RunningStack, startStack } from '../support/stack.ts';
 
-jest.setTimeout(180_000);
+jest.setTimeout(300_000);
 
 let stack: RunningStack;
 let folder: Awaited<ReturnType<typeof makeTempFolder>>;
@@ -32,7 +32,7 @@ function corpus(wanted: Readonly<Record<string, string>>, ...args: readonly stri
     const options = {
       cwd: PROJECT_ROOT,
       env: { ...stack.env, INIT_CWD: folder.path },
-      timeout: 150_000,
+      timeout: 250_000,
     };
     const child = execFile(
       process.execPath,

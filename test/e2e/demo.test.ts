@@ -3,11 +3,11 @@ import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import { PROJECT_ROOT } from '../../src/config/env.ts';
-import { findFreePort } from '../../src/stack/ports.ts';
+import { reservePort } from '../support/ports.ts';
 import { makeClip, makeTempFolder } from '../support/make-clip.ts';
 import { type RunningStack, startStack } from '../support/stack.ts';
 
-jest.setTimeout(120_000);
+jest.setTimeout(300_000);
 
 const WEB_UI = 'http://web-ui.example';
 
@@ -34,7 +34,7 @@ interface Circumstances {
 function demo(args: readonly string[], { settings, interruptAt }: Circumstances = {}) {
   return new Promise<{ code: number | null; out: string; fault: string }>((resolve) => {
     const env = { ...stack.env, INIT_CWD: folder.path, TMPDIR: folder.path, ...settings };
-    const options = { cwd: PROJECT_ROOT, env, timeout: 100_000 };
+    const options = { cwd: PROJECT_ROOT, env, timeout: 250_000 };
     const child = execFile(
       process.execPath,
       ['src/cli/demo.ts', ...args],
@@ -85,7 +85,7 @@ describe('npm run demo', () => {
   });
 
   it('says what to do where no stack answers', async () => {
-    const port = String(await findFreePort());
+    const port = String(await reservePort());
     const { code, fault } = await demo([], { settings: { PORT: port } });
     expect({ code, fault }).toEqual({
       code: 1,

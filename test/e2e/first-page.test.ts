@@ -4,9 +4,10 @@ import type { Browser, Page } from 'playwright-core';
 import { collectFaults, hasBrowser, openBrowser } from '../support/browser.ts';
 import { makeClip, makeTempFolder } from '../support/make-clip.ts';
 import { type RunningStack, startStack } from '../support/stack.ts';
+import { writeSlowFfmpeg } from '../support/stub-ffmpeg.ts';
 import { waitUntil } from '../support/wait-until.ts';
 
-jest.setTimeout(240_000);
+jest.setTimeout(400_000);
 
 const SECONDS = 6;
 const QUALITIES = ['1080p', '720p', '480p', '360p', '240p'];
@@ -20,7 +21,7 @@ const QUALITIES = ['1080p', '720p', '480p', '360p', '240p'];
   beforeAll(async () => {
     folder = await makeTempFolder();
     [stack, browser, clip] = await Promise.all([
-      startStack(),
+      writeSlowFfmpeg(folder.path, 2).then((ffmpeg) => startStack({ FFMPEG_PATH: ffmpeg })),
       openBrowser(),
       makeClip(join(folder.path, 'street.mp4'), {
         widthPx: 1920,
@@ -39,7 +40,7 @@ const QUALITIES = ['1080p', '720p', '480p', '360p', '240p'];
   async function openPage(path = '/') {
     const context = await browser.newContext({ viewport: { width: 1280, height: 900 } });
     const page = await context.newPage();
-    page.setDefaultTimeout(20_000);
+    page.setDefaultTimeout(90_000);
     // Who is not logged in asks once who they are.
     const faults = collectFaults(page, (fault) => fault === `401 ${stack.url}/auth/me`);
     await page.goto(stack.url + path);
@@ -146,6 +147,7 @@ const QUALITIES = ['1080p', '720p', '480p', '360p', '240p'];
     const { page, faults, close } = await openPage(String(url).slice(stack.url.length));
     await page.getByLabel('Quality').selectOption('360p');
     await evaluate(page, 'player.currentTime = 4');
+    await stack.runClosed(1);
     await page.getByRole('button', { name: 'Process again' }).click();
     await page.getByRole('dialog').getByRole('button', { name: 'Process again' }).click();
     await page.locator('#panel-facts').filter({ hasText: 'version 2' }).waitFor();
@@ -183,7 +185,10 @@ const QUALITIES = ['1080p', '720p', '480p', '360p', '240p'];
     await remove.click();
     await page.getByRole('button', { name: 'Delete for good' }).click();
     await page.locator('#panel').waitFor({ state: 'hidden' });
-    expect(await page.locator('.item').count()).toBe(1);
+    await waitUntil(
+      () => page.locator('.item').count(),
+      (count) => count === 1,
+    );
     expect(faults.list()).toEqual([]);
     await close();
   });
@@ -206,7 +211,7 @@ const QUALITIES = ['1080p', '720p', '480p', '360p', '240p'];
         if (failure) throw new Error(failure);
         return isReady;
       },
-      120_000,
+      250_000,
     );
     return [...seen];
   }

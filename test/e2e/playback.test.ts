@@ -8,7 +8,7 @@ import { openPlayerPage, playsFrom } from '../support/player.ts';
 import { type RunningStack, startStack } from '../support/stack.ts';
 import { waitUntil } from '../support/wait-until.ts';
 
-jest.setTimeout(180_000);
+jest.setTimeout(300_000);
 
 const SECONDS = 25;
 const FRAMES = SECONDS * 25;
@@ -66,7 +66,7 @@ describe('playback', () => {
     return waitUntil(
       async () => (await (await ask(`/videos/${id}`)).json()) as PlayableVideo,
       (seen) => seen.version === version,
-      90_000,
+      200_000,
     );
   }
 
@@ -202,7 +202,7 @@ describe('playback', () => {
       expect(await page.evaluate<number>('player.buffered.start(0)')).toBeLessThan(0.001);
       expect(await page.evaluate<number>('player.duration')).toBeCloseTo(seconds, 1);
       await page.evaluate(`player.currentTime = ${seconds * 0.9}`);
-      await waitUntil(() => page.evaluate<boolean>('player.ended'), Boolean, 30_000);
+      await waitUntil(() => page.evaluate<boolean>('player.ended'), Boolean, 90_000);
       expect(await page.evaluate<string[]>('problems')).toEqual([]);
       expect(faults.list()).toEqual([]);
       await close();
@@ -217,6 +217,7 @@ describe('playback', () => {
 
       const profile = JSON.stringify({ profile: '720p' });
       const headers = { 'Content-Type': 'application/json' };
+      await stack.runClosed(id);
       const run = await ask(`/videos/${id}/reprocess`, { method: 'POST', body: profile, headers });
       expect(run.status).toBe(202);
       await waitForVersion(id, 2);

@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { STOP_MS } from '../../src/host/stop-times.ts';
-import { findFreePort } from '../../src/stack/ports.ts';
+import { reservePort } from '../support/ports.ts';
 import { createTestDatabase, type TestDatabase } from '../support/database.ts';
 
 const SERVER = fileURLToPath(new URL('../../src/api/server.ts', import.meta.url));
@@ -21,7 +21,7 @@ const children: ChildProcess[] = [];
 beforeEach(async () => {
   db = await createTestDatabase();
   dataDir = await mkdtemp(join(tmpdir(), 'api-server-'));
-  port = await findFreePort();
+  port = await reservePort();
 });
 afterEach(async () => {
   for (const child of children.splice(0)) {

@@ -15,7 +15,7 @@ import {
   waitForPostgres,
 } from '../../src/stack/postgres-server.ts';
 
-jest.setTimeout(60_000); // initdb takes its time on a busy machine
+jest.setTimeout(180_000); // initdb takes its time on a busy machine
 
 const account = postgresAccount();
 

@@ -1,5 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { Connection } from '@temporalio/client';
+import { openTemporalClient, type TemporalOptions } from '../../src/temporal/client.ts';
+import { processWorkflowId, type VideoId } from '../../src/domain/ids.ts';
 import { testTemporalAddress } from './services.ts';
 
 /** A namespace that nobody else uses, so that the product's fixed queue names do not meet. Known everywhere once this returns. */
@@ -20,7 +22,7 @@ export async function createNamespace(): Promise<string> {
 
 /** The server's parts learn of a namespace one after the other; the last one answers this call. */
 async function untilKnown(connection: Connection, namespace: string): Promise<void> {
-  const deadline = Date.now() + 30_000;
+  const deadline = Date.now() + 60_000;
   for (;;) {
     try {
       await connection.workflowService.describeTaskQueue({
@@ -33,5 +35,15 @@ async function untilKnown(connection: Connection, namespace: string): Promise<vo
       if (Date.now() > deadline) throw error;
       await new Promise((resolve) => setTimeout(resolve, 200));
     }
+  }
+}
+
+/** Waits until the run of a video is over: its row is settled a moment before, and only then another one may begin. */
+export async function untilRunClosed(server: TemporalOptions, videoId: number): Promise<void> {
+  const client = openTemporalClient(server);
+  try {
+    await client.workflow.getHandle(processWorkflowId(videoId as VideoId)).result();
+  } finally {
+    await client.connection.close();
   }
 }

@@ -41,7 +41,7 @@ export async function playsFrom(page: Page, seconds: number): Promise<void> {
   await waitUntil(
     () => page.evaluate<[number, number]>(`[player.currentTime, ${DECODED}]`),
     ([time, frames]) => time > seconds + SOME_FRAMES_SECONDS && frames > before + 3,
-    30_000,
+    90_000,
   );
 }
 

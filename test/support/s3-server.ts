@@ -5,8 +5,9 @@ import { join } from 'node:path';
 import { ListMultipartUploadsCommand } from '@aws-sdk/client-s3';
 import { findVersitygw } from '../../scripts/set-up/versitygw.mjs';
 import { launch, type Launched } from '../../src/stack/launch.ts';
-import { findFreePort, isListening } from '../../src/stack/ports.ts';
+import { isListening } from '../../src/stack/ports.ts';
 import { createS3Clients, type S3Settings } from '../../src/storage/s3-clients.ts';
+import { reservePort } from './ports.ts';
 import { waitUntil } from './wait-until.ts';
 
 /** A real S3 server (versitygw) of a test, with a bucket. */
@@ -57,7 +58,7 @@ export async function startS3Server(): Promise<S3Server> {
   const accessKey = `key-${randomBytes(4).toString('hex')}`;
   const secretKey = randomBytes(16).toString('hex');
   const bucket = `media-${randomBytes(4).toString('hex')}`;
-  const port = await findFreePort();
+  const port = await reservePort();
   const root = join(base, 'buckets');
   const sidecar = join(base, 'sidecar');
   await mkdir(join(root, bucket), { recursive: true });

@@ -4,9 +4,10 @@ import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { PROJECT_ROOT } from '../../src/config/env.ts';
-import { findFreePort } from '../../src/stack/ports.ts';
+import { readStackFile } from '../../src/config/stack-file.ts';
 import { createTestDatabase } from './database.ts';
-import { createNamespace } from './namespace.ts';
+import { createNamespace, untilRunClosed } from './namespace.ts';
+import { reservePort } from './ports.ts';
 import { spacesVariables, startS3Server } from './s3-server.ts';
 import { testTemporalAddress } from './services.ts';
 
@@ -25,11 +26,13 @@ export interface RunningStack {
   output(): string;
   /** Starts it again on the same data, once it was killed, or stops it first. @param whileStopped  done in between */
   restart(whileStopped?: () => Promise<void>): Promise<void>;
+  /** Waits until the latest run of a video has closed, which it does a moment after it has settled its row. */
+  runClosed(videoId: number): Promise<void>;
   /** Stops it in order and removes what is left. Idempotent. */
   stop(): Promise<void>;
 }
 
-const START_TIMEOUT_MS = 60_000;
+const START_TIMEOUT_MS = 120_000;
 const STOP_TIMEOUT_MS = 20_000;
 const ADMIN = { email: 'admin@example.org', password: 'correct horse battery' };
 
@@ -55,7 +58,7 @@ export async function startStack(
   const needsBucket = process.env['TEST_STORAGE'] === 's3' && settings['USE_SPACES'] === undefined;
   const [servers, port, s3] = await Promise.all([
     ownServers ? prepareOwnServers() : prepareSharedServers(),
-    findFreePort(),
+    reservePort(),
     needsBucket ? startS3Server() : undefined,
   ]);
   const dataDir = mkdtempSync(join(parent, 'steadyreel-e2e-'));
@@ -102,6 +105,10 @@ export async function startStack(
         program = run(env);
         await program.said('Ready in');
       },
+      runClosed(videoId) {
+        const address = readStackFile(dataDir)?.temporalAddress ?? '';
+        return untilRunClosed({ address, namespace: env['TEMPORAL_NAMESPACE'] ?? '' }, videoId);
+      },
       stop,
     };
   } catch (error) {
@@ -134,8 +141,8 @@ async function prepareOwnServers(): Promise<Servers> {
       DATABASE_URL: '',
       TEMPORAL_ADDRESS: '',
       TEMPORAL_NAMESPACE: 'default',
-      TEMPORAL_PORT: String(await findFreePort()),
-      TEMPORAL_UI_PORT: String(await findFreePort()),
+      TEMPORAL_PORT: String(await reservePort()),
+      TEMPORAL_UI_PORT: String(await reservePort()),
     },
     // Root's cluster lies outside of the data folder.
     async remove(dataDir) {

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { readEnvironment } from '../../src/config/env.ts';
 import { findTemporalCli } from '../../src/stack/find-temporal-cli.mjs';
 import type { Launched } from '../../src/stack/launch.ts';
-import { findFreePort } from '../../src/stack/ports.ts';
+import { reservePort } from './ports.ts';
 import { findPostgresBinaries, postgresAccount } from '../../src/stack/postgres-binaries.ts';
 import {
   databaseUrl,
@@ -45,7 +45,7 @@ export async function startPostgres(): Promise<StartedService> {
     durable: false,
   };
   ensureCluster(cluster);
-  const port = await findFreePort();
+  const port = await reservePort();
   const log = lastLines();
   const server = await launchPostgres(cluster, { port, onLine: log.add });
   await ready(server, 'PostgreSQL', log, (signal) => waitForPostgres(cluster, port, signal));
@@ -61,11 +61,11 @@ export async function startPostgres(): Promise<StartedService> {
 async function startTemporal(): Promise<StartedService> {
   const cli = findTemporalCli(readEnvironment());
   if (!cli) throw new Error('There is no Temporal CLI: run `npm test`, which fetches it.');
-  const port = await findFreePort();
+  const port = await reservePort();
   const server = {
     cliPath: cli.path,
     port,
-    httpPort: await findFreePort(),
+    httpPort: await reservePort(),
     namespace: 'default',
     // A run that its workers cannot go on with is told of at once, not after a minute.
     settings: ['system.numConsecutiveWorkflowTaskProblemsToTriggerSearchAttribute=1'],
