@@ -1,4 +1,4 @@
-import { openAsBlob, readdirSync } from 'node:fs';
+import { type Dirent, openAsBlob, readdirSync } from 'node:fs';
 import path from 'node:path';
 import { expect } from '@jest/globals';
 import { Client } from 'pg';
@@ -22,8 +22,12 @@ export interface StackClient {
   tools(...words: readonly string[]): Promise<readonly number[]>;
   /** Waits until a picture is being encoded. */
   encoding(): Promise<void>;
+  /** Waits until a picture is being encoded and stops its encoder in its tracks: from then on it does not end unless it is killed. */
+  freezeEncoder(): Promise<void>;
   /** Waits until no ffmpeg is left. */
   noTools(seconds?: number): Promise<void>;
+  /** Waits until no work on a video that has ended is left: no pieces, nothing half-done of any video, no ffmpeg. */
+  cleanedUp(videoId: number): Promise<void>;
   /** Process of a part of the stack right now, as in `worker`. */
   pidOf(part: string): number;
   /** All files below a folder of the data folder; absolute. */
@@ -35,6 +39,8 @@ export interface StackClient {
 
 const ENDS = ['completed', 'failed', 'cancelled'];
 const LAST_LINES = 30;
+/** Looking at all processes costs some milliseconds. */
+const LOOK_EVERY_MS = 100;
 
 /** A stack that is restarted keeps its client. */
 export function createStackClient(stack: RunningStack): StackClient {
@@ -58,6 +64,8 @@ export function createStackClient(stack: RunningStack): StackClient {
   const tools: StackClient['tools'] = (...words) =>
     findProcesses(path.join(stack.dataDir, 'work'), ...words);
 
+  /** The tools themselves, not what they are about to be shut in by. */
+  const encoders = async () => onlyRunning('ffmpeg', await tools('libx264'));
   return {
     ask,
     tools,
@@ -69,7 +77,7 @@ export function createStackClient(stack: RunningStack): StackClient {
       expect(status).toBe(201);
       return body;
     },
-    ended: (videoId, seconds = 150) =>
+    ended: (videoId, seconds = 200) =>
       wait(
         async () => (await ask(`/videos/${videoId}`)).body,
         (video) => ENDS.includes(String(video['status'])),
@@ -77,19 +85,32 @@ export function createStackClient(stack: RunningStack): StackClient {
         500,
       ),
     async encoding() {
-      await wait(
-        // The tool itself, not what it is about to be shut in by.
-        async () => onlyRunning('ffmpeg', await tools('libx264')),
-        (pids) => pids.length > 0,
-        60_000,
-      );
+      await wait(encoders, (pids) => pids.length > 0, 120_000, LOOK_EVERY_MS);
     },
-    async noTools(seconds = 5) {
+    async freezeEncoder() {
+      const freeze = async () => (await encoders()).filter((pid) => stop(pid));
+      await wait(freeze, (pids) => pids.length > 0, 120_000, LOOK_EVERY_MS);
+    },
+    async noTools(seconds = 30) {
       await wait(
         () => tools(),
         (pids) => pids.length === 0,
         seconds * 1000,
+        LOOK_EVERY_MS,
       );
+    },
+    async cleanedUp(videoId) {
+      const left = async () => [
+        ...listFiles(path.join(stack.mediaFolder, 'videos')).filter((file) =>
+          file.includes(`/videos/work/${videoId}/`),
+        ),
+        ...listFiles(path.join(stack.dataDir, 'work')).filter(
+          (file) => !file.includes('/source-cache/'),
+        ),
+        ...listFiles(path.join(stack.dataDir, 'process')),
+        ...(await tools()),
+      ];
+      await wait(left, (found) => found.length === 0, 60_000, LOOK_EVERY_MS);
     },
     pidOf(part) {
       const identity = readIdentity(path.join(stack.dataDir, 'run', `${part}.pid`));
@@ -111,7 +132,28 @@ export function createStackClient(stack: RunningStack): StackClient {
 }
 
 function listFiles(folder: string): readonly string[] {
-  return readdirSync(folder, { recursive: true, withFileTypes: true })
-    .filter((entry) => entry.isFile())
-    .map((entry) => path.join(entry.parentPath, entry.name));
+  return filesOf(readdirSync(folder, { withFileTypes: true }));
+}
+
+/** @returns false where it has just ended */
+function stop(pid: number): boolean {
+  try {
+    return process.kill(pid, 'SIGSTOP');
+  } catch {
+    return false;
+  }
+}
+
+/** Folders may go while they are looked through. */
+function filesOf(entries: readonly Dirent[]): readonly string[] {
+  return entries.flatMap((entry) => {
+    const found = path.join(entry.parentPath, entry.name);
+    if (!entry.isDirectory()) return entry.isFile() ? [found] : [];
+    try {
+      return filesOf(readdirSync(found, { withFileTypes: true }));
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === 'ENOENT') return [];
+      throw error;
+    }
+  });
 }
