@@ -22,6 +22,8 @@ export default {
   testTimeout: 300_000,
   // Many suites wait for servers, kills and clocks; two at a time keep two cores busy.
   maxWorkers: 2,
+  // Of one suite, where it says so: each of chaos is a whole product.
+  maxConcurrency: 3,
   projects: [
     { ...base, displayName: 'unit', testMatch: ['<rootDir>/test/unit/**/*.test.ts'] },
     // Needs the S3 server, which only `npm test` fetches.

@@ -9,8 +9,8 @@ export interface Breakage {
   readonly changes: readonly SourceChange[];
   /** The faults that make it visible; all others are left out. */
   readonly faults: readonly string[];
-  /** More settings of the stack. */
-  readonly settings?: Readonly<Record<string, string>>;
+  /** Acknowledged uploads that are enough to see it. */
+  readonly videos: number;
   /** The check that must find it. */
   readonly breach: string;
 }
@@ -28,8 +28,8 @@ export const BREAKAGES = {
     changes: [
       {
         file: 'src/usecases/register-upload.ts',
-        find: `deps.crashPoint?.('row-inserted');`,
-        replace: `if (videoId % 2 === 0) process.kill(process.pid, 'SIGKILL');`,
+        find: `deps.crashPoint?.('manifest-removed');`,
+        replace: `if (videoId % 2 === 1) process.kill(process.pid, 'SIGKILL');`,
       },
       {
         file: 'src/activities/reconcile-starts.ts',
@@ -38,6 +38,7 @@ export const BREAKAGES = {
       },
     ],
     faults: ['kill api'],
+    videos: 1,
     breach: 'states',
   },
   'rename-skipped': {
@@ -50,6 +51,7 @@ export const BREAKAGES = {
       },
     ],
     faults: ['kill api'],
+    videos: 1,
     breach: 'originals',
   },
   'kill-direct-child': {
@@ -62,6 +64,8 @@ export const BREAKAGES = {
       },
     ],
     faults: ['cancel'],
+    // One may be cancelled before it has a tool.
+    videos: 2,
     breach: 'processes',
   },
   'fence-off': {
@@ -74,6 +78,7 @@ export const BREAKAGES = {
       },
     ],
     faults: ['reset late'],
+    videos: 1,
     breach: 'runs',
   },
 } as const satisfies Record<string, Breakage>;

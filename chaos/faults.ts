@@ -129,12 +129,15 @@ async function resetAnywhere(world: World, { dice }: FaultTools): Promise<string
   return reset(world, dice.pick(runs), (points) => dice.pick(points));
 }
 
-/** To where a run is right now: what it has begun is begun again by another execution. */
+/** To where a run is right now, its claim behind it: what it has begun is begun again by another execution. */
 async function resetLate(world: World, { dice }: FaultTools): Promise<string | undefined> {
   const runs = await world.sql<Execution>(
     `select video_id, workflow_id, run_id from video_runs where state = 'active' order by id`,
   );
-  return reset(world, dice.pick(runs), (points) => points.at(-1));
+  const run = dice.pick(runs);
+  const hit = await reset(world, run, (points) => (points.length > 1 ? points.at(-1) : undefined));
+  // One that had just closed was not at work any more.
+  return run !== undefined && (await statusOf(world, run)) === 'TERMINATED' ? hit : undefined;
 }
 
 async function reset(
@@ -156,6 +159,11 @@ async function reset(
     reason: 'chaos',
   });
   return `video ${run.video_id}, to event ${String(point)}`;
+}
+
+async function statusOf(world: World, run: Execution): Promise<string> {
+  const handle = world.temporal.workflow.getHandle(run.workflow_id, run.run_id);
+  return (await handle.describe()).status.name;
 }
 
 /** As by `temporal workflow start` in a shell: with the usual id, or one that is made up. */

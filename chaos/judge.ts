@@ -9,6 +9,7 @@ import { WorkflowNotFoundError } from '@temporalio/client';
 import { originalKey } from '../src/domain/object-keys.ts';
 import { createLocalStore } from '../src/storage/local-store.ts';
 import { createS3Store } from '../src/storage/s3-store.ts';
+import { waitUntil } from '../test/support/wait-until.ts';
 import type { VideoView } from '../src/usecases/present-video.ts';
 import type { Marked } from './faults.ts';
 import { countMadePieces, findDoubledPieces } from './ledger.ts';
@@ -45,6 +46,8 @@ const CHECKS = {
 } satisfies Record<string, Check>;
 
 type CheckName = keyof typeof CHECKS;
+
+const MOST_CLOSING_MS = 60_000;
 
 /** Looks at everything, whatever the first check finds. */
 export async function judge(world: World, evidence: Evidence): Promise<readonly Verdict[]> {
@@ -135,9 +138,16 @@ async function checkRuns(world: World, { wasWiped }: Evidence) {
   return { looked: runs.length, breaches };
 }
 
+/** How an execution closed, which it does a moment after it has settled its row. */
 async function statusOf(world: World, workflowId: string, runId: string) {
   try {
-    return (await world.temporal.workflow.getHandle(workflowId, runId).describe()).status.name;
+    const handle = world.temporal.workflow.getHandle(workflowId, runId);
+    return await waitUntil(
+      async () => (await handle.describe()).status.name,
+      (status) => status !== 'RUNNING',
+      MOST_CLOSING_MS,
+      500,
+    );
   } catch (error) {
     if (error instanceof WorkflowNotFoundError) return undefined;
     throw error;

@@ -9,7 +9,7 @@ import { countMadePieces, keepDiary } from './ledger.ts';
 import { type ChaosOptions, parseOptions } from './options.ts';
 import { untilQuiet } from './quiet.ts';
 import { report, say } from './report.ts';
-import { keepUploading, makeClips } from './uploads.ts';
+import { clipsIn, keepUploading } from './uploads.ts';
 import { openWorld, type World } from './world.ts';
 
 /**
@@ -64,13 +64,18 @@ async function wreak(
     },
   };
   await keepDiary(world);
-  const clips = await makeClips(world.folder);
+  const broken = options.breakage && BREAKAGES[options.breakage];
   const total =
-    options.videos ?? Math.max(FEWEST_UPLOADS, Math.round(options.kills * UPLOADS_PER_KILL));
+    options.videos ??
+    broken?.videos ??
+    Math.max(FEWEST_UPLOADS, Math.round(options.kills * UPLOADS_PER_KILL));
+  const clips = clipsIn(world.folder, broken && ['tiny.mp4']);
+  let isHit = false;
   const uploading = keepUploading(world, clips, {
     total,
     dice: createDice(options.seed + 1),
     signal,
+    isEnough: () => isHit,
   });
   const counts = await inflictFaults(world, {
     faults: chooseFaults(options),
@@ -78,6 +83,8 @@ async function wreak(
     tools,
     say,
     isTooLate: () => signal.aborted,
+  }).finally(() => {
+    isHit = true;
   });
   await Promise.all([...pending].map((wait) => wait()));
   const uploads = await uploading;

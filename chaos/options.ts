@@ -7,7 +7,7 @@ import { FAULTS } from './faults.ts';
 export interface ChaosOptions {
   /** Faults to inflict. */
   readonly kills: number;
-  /** Uploads that are acknowledged in the end; undefined: as many as the faults are worth. */
+  /** Uploads that are acknowledged in the end, at least; undefined: as many as the faults are worth. */
   readonly videos: number | undefined;
   /** Names of the only faults to choose from; undefined: all. */
   readonly only: readonly string[] | undefined;

@@ -15,7 +15,7 @@ import { judge } from './judge.ts';
 import { countMadePieces, keepDiary } from './ledger.ts';
 import { untilQuiet } from './quiet.ts';
 import { report, say } from './report.ts';
-import { keepUploading, makeClips, type Upload } from './uploads.ts';
+import { clipsIn, keepUploading, type Upload } from './uploads.ts';
 import { COMMON_SETTINGS, kill, lookAt } from './world.ts';
 
 /**
@@ -45,7 +45,7 @@ const secondData = path.join(folder, 'second-machine');
 let second = await startSecond();
 cleanUp.defer(() => second.stop(10_000).then(() => undefined));
 await keepDiary(world);
-const clips = (await makeClips(folder)).filter(({ file }) => file.endsWith('long.mp4'));
+const clips = clipsIn(folder, ['long.mp4']);
 const uploads: Upload[] = [];
 
 await uploadSome();

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { openAsBlob } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import path from 'node:path';
-import { makeClip } from '../test/support/make-clip.ts';
+import { type ClipOptions, makeClip } from '../test/support/make-clip.ts';
 import type { Dice } from './dice.ts';
 import type { World } from './world.ts';
 
@@ -21,22 +21,29 @@ interface Clip {
 }
 
 /** Short ones, a container without an index, and one of several chunks. */
-export async function makeClips(folder: string): Promise<readonly Clip[]> {
-  const files = await Promise.all([
-    makeClip(path.join(folder, 'tiny.mp4'), { widthPx: 320, heightPx: 180, seconds: 2 }),
-    makeClip(path.join(folder, 'silent.mp4'), { seconds: 3, audio: false }),
-    makeClip(path.join(folder, 'stream.ts'), { widthPx: 426, heightPx: 240, seconds: 4 }),
-    makeClip(path.join(folder, 'large.mp4'), { widthPx: 1280, heightPx: 720, seconds: 6 }),
-    makeClip(path.join(folder, 'long.mp4'), { widthPx: 426, heightPx: 240, seconds: 100 }),
-  ]);
-  return Promise.all(
-    files.map(async (file) => ({
-      file,
-      sha256: createHash('sha256')
-        .update(await readFile(file))
-        .digest('hex'),
-    })),
-  );
+const CLIPS: Readonly<Record<string, ClipOptions>> = {
+  'tiny.mp4': { widthPx: 320, heightPx: 180, seconds: 2 },
+  'silent.mp4': { seconds: 3, audio: false },
+  'stream.ts': { widthPx: 426, heightPx: 240, seconds: 4 },
+  'large.mp4': { widthPx: 1280, heightPx: 720, seconds: 6 },
+  'long.mp4': { widthPx: 426, heightPx: 240, seconds: 100 },
+};
+
+/** Made when it is first asked for. */
+type LazyClip = () => Promise<Clip>;
+
+/** The clips to choose from, all of them or these. */
+export function clipsIn(folder: string, names = Object.keys(CLIPS)): readonly LazyClip[] {
+  return names.map((name) => {
+    let made: Promise<Clip> | undefined;
+    return () => (made ??= makeHashedClip(path.join(folder, name), CLIPS[name]));
+  });
+}
+
+async function makeHashedClip(file: string, options?: ClipOptions): Promise<Clip> {
+  await makeClip(file, options);
+  const sha256 = createHash('sha256').update(await readFile(file));
+  return { file, sha256: sha256.digest('hex') };
 }
 
 /** Videos that wait or work at one time: enough that every fault meets some, few enough that the end comes soon. */
@@ -49,25 +56,30 @@ export interface UploadOptions {
   readonly signal: AbortSignal;
   /** Of the titles. */
   readonly label?: string;
+  /** False while there is still to be something to hit. */
+  readonly isEnough?: () => boolean;
 }
 
-/** Uploads clips, as users would, until `total` were acknowledged or `signal` says that it is enough. */
+/**
+ * Uploads clips, as users would, until `total` were acknowledged, then one whenever nothing is open until that is enough, or
+ * until `signal` says so.
+ */
 export async function keepUploading(
   world: World,
-  clips: readonly Clip[],
-  { total, dice, signal, label = 'chaos' }: UploadOptions,
+  clips: readonly LazyClip[],
+  { total, dice, signal, label = 'chaos', isEnough = () => true }: UploadOptions,
 ): Promise<readonly Upload[]> {
   const uploads: Upload[] = [];
-  const acknowledged = () => uploads.filter(({ videoId }) => videoId !== undefined).length;
-  while (acknowledged() < total && !signal.aborted) {
-    if ((await countOpen(world)) >= MOST_OPEN) {
+  const missing = () => total - uploads.filter(({ videoId }) => videoId !== undefined).length;
+  while (!signal.aborted && (missing() > 0 || !isEnough())) {
+    if ((await countOpen(world)) >= (missing() > 0 ? MOST_OPEN : 1)) {
       await new Promise((resolve) => setTimeout(resolve, LOOK_EVERY_MS));
       continue;
     }
     const clip = dice.pick(clips);
     if (clip === undefined) break;
     const title = `${label} ${uploads.length}`;
-    const { file, sha256 } = clip;
+    const { file, sha256 } = await clip();
     uploads.push({ title, sha256, videoId: await upload(world, file, title) });
   }
   return uploads;

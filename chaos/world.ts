@@ -138,8 +138,10 @@ function breakageSettings({ breakage }: ChaosOptions, folder: string): NodeJS.Pr
 
 /** An ffmpeg with a child of its own, as wrappers have, that stays when nobody ends it. Its command line is the tool's. */
 function forkingTool(folder: string): string {
-  const helper = '(exec -a "helper of $*" sleep 120) < /dev/null > /dev/null 2>&1 &';
-  const scripts = { ffmpeg: `${helper}\nexec ffmpeg "$@"\n`, ffprobe: 'exec ffprobe "$@"\n' };
+  const helper = '(exec -a "helper of $*" sleep 600) < /dev/null > /dev/null 2>&1 &';
+  // What is asked at start (`-version`) is no work on a video.
+  const ffmpeg = `case "$*" in */work/*) ${helper} ;; esac\nexec ffmpeg "$@"\n`;
+  const scripts = { ffmpeg, ffprobe: 'exec ffprobe "$@"\n' };
   for (const [name, lines] of Object.entries(scripts))
     writeFileSync(path.join(folder, name), `#!/bin/bash\n${lines}`, { mode: 0o755 });
   return path.join(folder, 'ffmpeg');
