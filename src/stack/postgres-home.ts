@@ -73,11 +73,10 @@ export async function openPostgresHome(options: {
   if (record?.made && !existsSync(directory)) followMovedCluster(record, { directory, recordFile });
   if (!record && existsSync(directory)) setAside(directory, say);
 
-  const port = record && (await isPortFree(record.port, '127.0.0.1')) ? record.port : undefined;
   const draft: PostgresRecord = {
     directory,
     password: record?.password ?? randomBytes(18).toString('base64url'),
-    port: port ?? (await findFreePort()),
+    port: record?.port ?? (await findFreePort()),
     major: binaries.major,
     made: record?.made ?? false,
   };
@@ -86,8 +85,10 @@ export async function openPostgresHome(options: {
   if (!existsSync(directory)) say(`Making the database in ${directory} …`);
   ensureCluster(cluster);
   if (account) writeFileSync(ownerFile(directory), `${dataDir}\n`);
-  writeRecord(recordFile, { ...draft, made: true });
-  return { cluster, port: draft.port };
+  // Asked last: making a cluster takes seconds, in which somebody may have taken it.
+  const port = (await isPortFree(draft.port, '127.0.0.1')) ? draft.port : await findFreePort();
+  writeRecord(recordFile, { ...draft, port, made: true });
+  return { cluster, port };
 }
 
 /** Writes the record of a backup's cluster, which was copied to `pg` in the folder of the backup. */
