@@ -34,6 +34,8 @@ export interface HeavySpec {
   readonly chunk?: number;
   /** On the capped queue: a video with nothing published is `processing` from here on. */
   readonly onProcessingQueue: boolean;
+  /** Whether the workflow does the work in another way, with less memory, once its tool was killed too often for this one. */
+  readonly handsOver?: boolean;
 }
 
 /** What a tool makes, so that its progress tells the progress of the step; what follows it, checks and storing, is the rest. */
@@ -222,7 +224,7 @@ async function endFailed(
 
   if (end === 'waited') return waitForMemory(deps, run, spec, known);
   if (end === 'killed')
-    return toApplicationFailure(known, { nonRetryable: hasKilledEnough(counts?.kills ?? 0) });
+    return toApplicationFailure(known, { nonRetryable: wasKilledEnough(spec, counts?.kills ?? 0) });
   if (end === 'encoder-fault') {
     return toApplicationFailure(known, {
       nonRetryable: (counts?.encoderFaults ?? 0) >= MOST_ENCODER_FAULTS,
@@ -248,8 +250,8 @@ function chooseEnd({ code }: AppError): AttemptEnd {
   return ENDS[FAULTS[ERRORS[code].fault].tries];
 }
 
-function hasKilledEnough(kills: number): boolean {
-  return kills === KILLS_BEFORE_LOW_MEMORY || kills >= MOST_KILLS;
+function wasKilledEnough({ handsOver = false }: HeavySpec, kills: number): boolean {
+  return kills >= (handsOver ? KILLS_BEFORE_LOW_MEMORY : MOST_KILLS);
 }
 
 /** A disk may be full for any file that a step writes itself. What else has no name is a fault of ours. */

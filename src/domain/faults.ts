@@ -14,7 +14,7 @@ interface FaultEntry {
 
 /** Faults of the encoder itself at one piece before the run fails. */
 export const MOST_ENCODER_FAULTS = 3;
-/** The first kill of an encoder is repeated as it was; the second hands over to one thread; two more end the run. */
+/** The first kill of a chunk's encoder is repeated as it was; the second hands over to one thread. Four of any piece end the run. */
 export const KILLS_BEFORE_LOW_MEMORY = 2;
 export const MOST_KILLS = 4;
 /** Starts of one piece in a row without an end: something in it takes its worker down. */
@@ -46,7 +46,7 @@ export const FAULTS = {
     meaning: 'The encoder, or what it wrote.',
     tries: 'counted',
     keepsPieces: true,
-    run: `A piece is tried up to ${MOST_ENCODER_FAULTS} times; an encoder that is killed up to ${MOST_KILLS} times, from the ${KILLS_BEFORE_LOW_MEMORY + 1}rd on with one thread; one that never comes to an end ${MOST_UNENDED_STARTS} times. Then the run fails. ${KEPT}`,
+    run: `A piece is tried up to ${MOST_ENCODER_FAULTS} times; one whose tool is killed up to ${MOST_KILLS} times, a chunk from the ${KILLS_BEFORE_LOW_MEMORY + 1}rd on with one thread; one that never comes to an end ${MOST_UNENDED_STARTS} times. Then the run fails. ${KEPT}`,
   },
   timeout: {
     meaning: 'The work took longer than its budget. A retry may be given more time.',

@@ -271,6 +271,21 @@ describe('faults of a run', () => {
     ]);
   });
 
+  it('rule 17: a piece that one thread makes no smaller is tried as often as others are', async () => {
+    const log = path.join(clips, 'sound-kills');
+    const stub = await writeStubFfmpeg(
+      clips,
+      `[ -e ${log} ] && [ $(wc -l < ${log}) -ge 3 ] && exec ffmpeg "$@"; echo x >> ${log}; kill -9 $$`,
+      'aac',
+    );
+    await start({ ffmpegPath: stub });
+    const id = await pipeline.submit(short);
+    await pipeline.hurryTo(id, 'completed');
+    expect(
+      await pipeline.db.sql(`select kills from piece_attempts where name = 'audio' or kills > 0`),
+    ).toEqual([{ kills: 3 }]);
+  });
+
   it('turns faults of the pictures into warnings', async () => {
     await start({ ffmpegPath: await writeStubFfmpeg(clips, 'exit 1', 'image2') });
     const id = await pipeline.submit(short);
