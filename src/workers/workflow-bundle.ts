@@ -2,7 +2,13 @@ import { createHash } from 'node:crypto';
 import { mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { isMainThread, parentPort, Worker as Thread, workerData } from 'node:worker_threads';
+import {
+  isMainThread,
+  parentPort,
+  threadId,
+  Worker as Thread,
+  workerData,
+} from 'node:worker_threads';
 
 const SOURCE_ROOT = fileURLToPath(new URL('..', import.meta.url));
 /** What the bundle is made of; the lock file stands for the SDK's version. */
@@ -71,7 +77,7 @@ async function bundle(bundlePath: string): Promise<void> {
     payloadConverterPath: path.join(SOURCE_ROOT, 'workflows/payload-converter.ts'),
     logger: new DefaultLogger('WARN'),
   });
-  const partial = `${bundlePath}.${process.pid}.part`;
+  const partial = `${bundlePath}.${process.pid}-${threadId}.part`;
   await writeFile(partial, code);
   await rename(partial, bundlePath);
 }
