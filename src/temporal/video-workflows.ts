@@ -61,10 +61,11 @@ export interface VideoWorkflows {
 /** A bound on the call itself: a race would leave it retrying behind. */
 const DEADLINE_MS = 3_000;
 
-export function createVideoWorkflows(client: Client): VideoWorkflows {
+/** @param deadlineMs for tests on a machine that is busy: how long Temporal may take to answer */
+export function createVideoWorkflows(client: Client, deadlineMs = DEADLINE_MS): VideoWorkflows {
   const bounded = async <T>(call: () => Promise<T>): Promise<T> => {
     try {
-      return await client.connection.withDeadline(Date.now() + DEADLINE_MS, call);
+      return await client.connection.withDeadline(Date.now() + deadlineMs, call);
     } catch (error) {
       throw toTemporalFault(error);
     }

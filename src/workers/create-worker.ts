@@ -16,6 +16,8 @@ export interface WorkerSettings {
   readonly maxVideoProcessingTasks: number;
   /** How long running activities may go on after a request to stop. */
   readonly drainSeconds: number;
+  /** How long they may then take to end; default `STOP_MS.activities`. */
+  readonly endMs?: number;
 }
 
 /** Database activities are short and many. */
@@ -35,7 +37,7 @@ export async function createWorker(queue: Queue, settings: WorkerSettings): Prom
     maxHeartbeatThrottleInterval: '2 seconds',
     defaultHeartbeatThrottleInterval: '2 seconds',
     shutdownGraceTime: settings.drainSeconds * 1000,
-    shutdownForceTime: settings.drainSeconds * 1000 + STOP_MS.activities,
+    shutdownForceTime: settings.drainSeconds * 1000 + (settings.endMs ?? STOP_MS.activities),
   };
   switch (queue) {
     case 'orchestration':

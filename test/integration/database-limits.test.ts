@@ -83,7 +83,7 @@ describe('the database', () => {
     } finally {
       await database.close();
     }
-  }, 15_000);
+  });
 
   it('rule 45: gets all its connections back after transactions that broke', async () => {
     const { hostname, port } = new URL(db.url);
@@ -102,18 +102,18 @@ describe('the database', () => {
       }),
     );
     await begun.promise;
-    await proxy.cut();
+    proxy.cut();
     cut.resolve();
     for (const one of broken) await expect(one).rejects.toMatchObject(UNAVAILABLE);
     await expect(database.run((em) => em.execute('select 1'))).rejects.toMatchObject(UNAVAILABLE);
-    await proxy.mend();
+    proxy.mend();
     await waitUntil(
       () => database.isReachable(),
       (isReachable) => isReachable,
     );
     await database.close();
-    await proxy.cut();
-  }, 30_000);
+    await proxy.close();
+  });
 
   it('is unavailable when the server takes the connection and then says nothing', async () => {
     const silent = createServer((socket) => void socket.on('error', () => undefined));
@@ -128,5 +128,5 @@ describe('the database', () => {
       await orm.close(true);
       silent.close();
     }
-  }, 15_000);
+  });
 });

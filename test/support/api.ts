@@ -78,7 +78,11 @@ export interface TestApi {
   close(): Promise<void>;
 }
 
-export async function createTestApi(settings: Partial<AppDeps['settings']> = {}): Promise<TestApi> {
+/** @param waitMs how long requests wait for pictures, which nobody makes here but the test */
+export async function createTestApi(
+  settings: Partial<AppDeps['settings']> = {},
+  { waitMs = 300 }: { readonly waitMs?: number } = {},
+): Promise<TestApi> {
   const db = await createTestDatabase();
   const folder = await mkdtemp(join(tmpdir(), 'api-store-'));
   const store = await createLocalStore({ root: folder });
@@ -125,13 +129,13 @@ export async function createTestApi(settings: Partial<AppDeps['settings']> = {})
       sender: createMediaSender(),
     }),
     pictureRoutes: createPictureRoutes({
-      pictures: createPictureLibrary({ database: db.database, store, workflows, waitMs: 300 }),
+      pictures: createPictureLibrary({ database: db.database, store, workflows, waitMs }),
       ownPosters: createOwnPosters({
         database: db.database,
         store,
         workflows,
         randomName: () => randomBytes(8).toString('hex'),
-        waitMs: 300,
+        waitMs,
       }),
       sender: createMediaSender(),
       presentVideo: (videoId, viewer) => getVideo({ database: db.database, now }, viewer, videoId),

@@ -25,6 +25,7 @@ import { createRunDescriptions } from '../../src/temporal/run-descriptions.ts';
 import { createVideoWorkflows } from '../../src/temporal/video-workflows.ts';
 import { createWorker } from '../../src/workers/create-worker.ts';
 import { prepareWorkflowBundle } from '../../src/workers/workflow-bundle.ts';
+import { RETENTION_SCHEDULE_ID } from '../../src/workflows/messages.ts';
 import { createTestDatabase, type TestDatabase } from './database.ts';
 import { KEEP_ALL } from './keep-all.ts';
 import { createNamespace } from './namespace.ts';
@@ -127,7 +128,7 @@ export async function startPipeline(options: PipelineOptions = {}): Promise<Pipe
     database: db.database,
     store,
     stores: [{ name: 'local', place: 'local', store }],
-    workflows: createVideoWorkflows(client),
+    workflows: createVideoWorkflows(client, PATIENCE_SECONDS * 1000),
     runDescriptions: createRunDescriptions(client),
     ffmpeg: await createFfmpeg({
       ffmpegPath: options.ffmpegPath ?? process.env['FFMPEG_PATH'] ?? '/usr/bin/ffmpeg',
@@ -144,6 +145,8 @@ export async function startPipeline(options: PipelineOptions = {}): Promise<Pipe
   };
   const deps = { ...real, ...(await options.replace?.(real, db)) };
   await ensureServerSide(client, NEVER_SECONDS);
+  // Three o'clock comes to every test.
+  await client.schedule.getHandle(RETENTION_SCHEDULE_ID).pause();
   const connection = await NativeConnection.connect({ address });
   const bundlePath = await prepareWorkflowBundle(path.join(PROJECT_ROOT, '.cache'));
   const workers = await Promise.all(
@@ -155,6 +158,7 @@ export async function startPipeline(options: PipelineOptions = {}): Promise<Pipe
         bundlePath,
         maxVideoProcessingTasks: options.maxVideoProcessingTasks ?? 2,
         drainSeconds: 0,
+        endMs: PATIENCE_SECONDS * 1000,
       }),
     ),
   );

@@ -94,7 +94,6 @@ export async function startS3Server(): Promise<S3Server> {
       await waitUntil(
         () => isListening(port, '127.0.0.1'),
         (isThere) => isThere,
-        20_000,
       );
     } catch (error) {
       throw new Error(`versitygw did not start:\n${lines.join('\n')}`, { cause: error });

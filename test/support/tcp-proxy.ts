@@ -3,9 +3,10 @@ import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 /** A way to a server that can be cut and mended, so that the server is away for those who go through it. */
 export interface TcpProxy {
   readonly port: number;
-  /** Ends every connection and refuses new ones. */
-  cut(): Promise<void>;
-  mend(): Promise<void>;
+  /** Ends every connection and refuses new ones. It keeps its port: nobody else is given that meanwhile. */
+  cut(): void;
+  mend(): void;
+  close(): Promise<void>;
 }
 
 export async function startTcpProxy(target: { host: string; port: number }): Promise<TcpProxy> {
@@ -14,7 +15,9 @@ export async function startTcpProxy(target: { host: string; port: number }): Pro
     sockets.add(socket);
     return socket.on('error', () => undefined).on('close', () => sockets.delete(socket));
   };
+  let isCut = false;
   const server = createServer((incoming) => {
+    if (isCut) return void incoming.resetAndDestroy();
     const onward = keep(connect(target.port, target.host));
     keep(incoming)
       .on('close', () => onward.destroy())
@@ -22,17 +25,21 @@ export async function startTcpProxy(target: { host: string; port: number }): Pro
       .on('close', () => incoming.destroy())
       .pipe(incoming);
   });
-  const listen = (port: number) =>
-    new Promise<void>((resolve) => server.listen(port, '127.0.0.1', resolve));
-  await listen(0);
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   const { port } = server.address() as AddressInfo;
+  const cut = (): void => {
+    isCut = true;
+    for (const socket of sockets) socket.destroy();
+  };
   return {
     port,
-    async cut() {
-      const closed = new Promise((resolve) => server.close(resolve));
-      for (const socket of sockets) socket.destroy();
-      await closed;
+    cut,
+    mend() {
+      isCut = false;
     },
-    mend: () => listen(port),
+    async close() {
+      cut();
+      await new Promise((resolve) => server.close(resolve));
+    },
   };
 }

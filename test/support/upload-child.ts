@@ -54,7 +54,8 @@ export async function spawnUploadChild(options: UploadServerOptions): Promise<Up
   };
 }
 
-function readDescriptors(pid: number | undefined): readonly string[] {
+/** What a process holds open: paths of files, and words for what has none. */
+export function readDescriptors(pid: number | undefined): readonly string[] {
   const folder = `/proc/${pid}/fd`;
   return readdirSync(folder).flatMap((name) => {
     try {
