@@ -1,4 +1,5 @@
 import { randomBytes, randomUUID } from 'node:crypto';
+import { getEventListeners } from 'node:events';
 import {
   constants,
   copyFile,
@@ -188,13 +189,15 @@ describe('a store with a cache of files', () => {
       });
       return gate.promise;
     };
-    const stop = new AbortController();
+    const [stop, never] = [new AbortController(), new AbortController()];
     const left = cache.fetchToFile(key, newPath(), stop.signal);
-    const stays = cache.fetchToFile(key, newPath());
+    const stays = cache.fetchToFile(key, newPath(), never.signal);
+    // Both wait for it: who waits listens.
     await waitUntil(
-      () => fetched.length,
-      (count) => count === 1,
+      () => [stop, never].map(({ signal }) => getEventListeners(signal, 'abort').length),
+      (listeners) => listeners.every((count) => count > 0),
     );
+    expect(fetched).toHaveLength(1);
     stop.abort();
     await expect(left).rejects.toMatchObject({ name: 'AbortError' });
     expect(isStopped).toBe(false);

@@ -29,6 +29,8 @@ import { hasS3Server, type S3Server, startS3Server } from '../support/s3-server.
 import { waitUntil } from '../support/wait-until.ts';
 
 const MIB = 1024 ** 2;
+/** Also what was begun within this very second, of which the server tells no more. */
+const AT_ONCE_MS = -2_000;
 const newKey = () => `videos/work/1/${randomUUID()}.bin`;
 const failing = (code: string) => expect.objectContaining({ code });
 
@@ -60,14 +62,14 @@ async function collect(source: AsyncIterable<Uint8Array>): Promise<Buffer> {
     await proxy.close();
   });
 
-  /** A store behind the proxy that loses patience soon. */
+  /** A store behind the proxy that tries again soon. */
   const open = (changes: Partial<S3StoreOptions> = {}): S3Store => {
     const store = createS3Store({
       ...server.settings,
       endpoint: `http://127.0.0.1:${proxy.port}`,
       partBytes: 5 * MIB,
-      patience: { backoffMs: 5, timeoutMs: 1_500 },
-      readPatience: { stallMs: 500, resumes: 5, backoffMs: 5 },
+      patience: { backoffMs: 5, timeoutMs: 120_000 },
+      readPatience: { stallMs: 120_000, resumes: 5, backoffMs: 5 },
       ...changes,
     });
     stores.push(store);
@@ -144,7 +146,10 @@ async function collect(source: AsyncIterable<Uint8Array>): Promise<Buffer> {
 
     it('a server that never answers, within bounds', async () => {
       proxy.choose = () => ({ kind: 'hang' });
-      const store = open({ patience: { timeoutMs: 200, backoffMs: 5 } });
+      const store = open({
+        patience: { timeoutMs: 200, backoffMs: 5 },
+        readPatience: { stallMs: 200, resumes: 5, backoffMs: 5 },
+      });
       await expectEverywhere(store, /does not answer \(ETIMEDOUT\)/);
     });
 
@@ -225,8 +230,7 @@ async function collect(source: AsyncIterable<Uint8Array>): Promise<Buffer> {
       proxy.choose = () => undefined;
       // An upload whose beginning was never answered is nobody's: it waits for the sweep.
       if (fault.kind !== 'lose-answer') expect(await server.countUploads(large)).toBe(0);
-      await sleep(1_100); // the server tells whole seconds
-      await open({ abandonedMs: 0 }).sweepIncoming();
+      await open({ abandonedMs: AT_ONCE_MS }).sweepIncoming();
       expect(await server.countUploads()).toBe(0);
     });
 
@@ -254,15 +258,13 @@ async function collect(source: AsyncIterable<Uint8Array>): Promise<Buffer> {
     });
 
     it('and an abort ends the wait at once', async () => {
-      const store = open({ patience: { backoffMs: 60_000 } });
+      const store = open({ patience: { backoffMs: 3_600_000 } });
       await store.checkWritable();
       proxy.choose = ({ method }) => (method === 'PUT' ? slowDown : undefined);
       const stop = new AbortController();
-      const startedAt = performance.now();
       const putting = store.put(newKey(), chunksOf(Buffer.from('x')), { signal: stop.signal });
       setTimeout(() => stop.abort(), 100);
       await expect(putting).rejects.toMatchObject({ name: 'AbortError' });
-      expect(performance.now() - startedAt).toBeLessThan(5_000);
     });
   });
 
@@ -287,8 +289,11 @@ async function collect(source: AsyncIterable<Uint8Array>): Promise<Buffer> {
         return gets <= 3 ? { kind, afterBytes: 1_000_000 } : undefined;
       };
       const range = { start: 10, end: bytes.length - 11 };
+      const store = open({
+        readPatience: { stallMs: kind === 'stall' ? 500 : 120_000, resumes: 5, backoffMs: 5 },
+      });
       expect(
-        (await collect(open().read(key, range))).equals(bytes.subarray(10, bytes.length - 10)),
+        (await collect(store.read(key, range))).equals(bytes.subarray(10, bytes.length - 10)),
       ).toBe(true);
       expect(ranges).toEqual(
         [10, 1_000_010, 2_000_010, 3_000_010].map((start) => `bytes=${start}-${range.end}`),
@@ -340,7 +345,7 @@ async function collect(source: AsyncIterable<Uint8Array>): Promise<Buffer> {
     });
 
     it('lets go of the connection when the reader leaves', async () => {
-      const store = open({ readPatience: { stallMs: 30_000, resumes: 0, backoffMs: 5 } });
+      const store = open({ readPatience: { stallMs: 120_000, resumes: 0, backoffMs: 5 } });
       await store.checkWritable();
       proxy.choose = ({ method }) =>
         isGet(method) ? { kind: 'stall', afterBytes: 200_000 } : undefined;
@@ -353,8 +358,7 @@ async function collect(source: AsyncIterable<Uint8Array>): Promise<Buffer> {
       // Sixty that stall do not keep a small question waiting.
       await waitUntil(
         () => proxy.countConnections(),
-        (count) => count >= before + 50,
-        10_000,
+        (count) => count >= stops.length,
       );
       expect(await store.stat(key)).toMatchObject({ sizeBytes: bytes.length });
       for (const stop of stops) stop.abort();
@@ -363,7 +367,6 @@ async function collect(source: AsyncIterable<Uint8Array>): Promise<Buffer> {
       await waitUntil(
         () => proxy.countConnections(),
         (count) => count <= before + 1,
-        10_000,
       );
     });
   });
@@ -432,18 +435,16 @@ async function collect(source: AsyncIterable<Uint8Array>): Promise<Buffer> {
       await begin('ours/videos/work/1/dead-2.bin');
       await begin('theirs/videos/work/1/x.bin');
       const patient = open({ prefix: 'ours/' });
-      const strict = open({ prefix: 'ours/', abandonedMs: 0 });
+      const strict = open({ prefix: 'ours/', abandonedMs: AT_ONCE_MS });
       const sink = await strict.openSink('videos/work/1/live.bin');
       await sink.write(randomBytes(6 * MIB));
       expect(await server.countUploads('ours/')).toBe(3);
-      await sleep(1_100); // the server tells whole seconds
-
       expect(await patient.sweepIncoming()).toBe(0);
       expect(await strict.sweepIncoming()).toBe(2);
       expect(await strict.sweepIncoming()).toBe(0);
       await sink.commit();
       expect(await strict.stat('videos/work/1/live.bin')).toMatchObject({ sizeBytes: 6 * MIB });
-      expect(await open({ prefix: 'theirs/', abandonedMs: 0 }).sweepIncoming()).toBe(1);
+      expect(await open({ prefix: 'theirs/', abandonedMs: AT_ONCE_MS }).sweepIncoming()).toBe(1);
       client.destroy();
     });
 

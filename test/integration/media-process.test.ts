@@ -2,9 +2,8 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { chmod, mkdir, readdir, readFile, stat, utimes, writeFile } from 'node:fs/promises';
 import path from 'node:path';
-import { setTimeout as delay } from 'node:timers/promises';
 
-import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 
 import { classifyFailure } from '../../src/media/classify-failure.ts';
 import { ProcessFailure } from '../../src/media/process-failure.ts';
@@ -14,10 +13,9 @@ import type { ToolLauncher } from '../../src/media/tool-launcher.ts';
 import { processTag } from '../../src/host/process-tag.ts';
 import { createScratchRoot, sweepStaleScratch } from '../../src/media/scratch.ts';
 import { makeTempFolder } from '../support/make-clip.ts';
-import { findProcesses } from '../support/processes.ts';
+import { findProcesses, onlyRunning } from '../support/processes.ts';
 import { everyLauncher } from '../support/sandboxes.ts';
-
-jest.setTimeout(30_000);
+import { waitUntil } from '../support/wait-until.ts';
 
 let temp: { path: string; remove: () => Promise<void> };
 beforeAll(async () => {
@@ -48,13 +46,11 @@ async function isRunning(pid: number): Promise<boolean> {
   return status !== '' && !/\) Z /.test(status);
 }
 
-async function untilGone(pid: number): Promise<boolean> {
-  for (let waitedMs = 0; waitedMs < 5000; waitedMs += 20) {
-    if (!(await isRunning(pid))) return true;
-    await delay(20);
-  }
-  return false;
-}
+const untilGone = (pid: number) =>
+  waitUntil(
+    () => isRunning(pid),
+    (isThere) => !isThere,
+  );
 
 /** Numbers of seconds that no other test sleeps: processes are known by them, since a sandbox counts its own pids. */
 let lastMark = 0;
@@ -63,13 +59,11 @@ function longSleep(): string {
   return `600.${process.pid}${lastMark}`;
 }
 
-async function untilNone(text: string): Promise<boolean> {
-  for (let waitedMs = 0; waitedMs < 5000; waitedMs += 20) {
-    if ((await findProcesses(text)).length === 0) return true;
-    await delay(20);
-  }
-  return false;
-}
+const untilNone = (text: string) =>
+  waitUntil(
+    () => findProcesses(text),
+    (pids) => pids.length === 0,
+  );
 
 /** The part of a process tag that names this host. */
 const HOST = processTag().split('-')[0] ?? '';
@@ -120,12 +114,19 @@ describe.each(await everyLauncher())('runProcess with %s', (_name, launcher: Too
       "trap '' TERM INT HUP; echo up; while :; do sleep 0.05; done",
     );
     let seen: Promise<readonly number[]> | undefined;
+    let budgetMs = 200;
+    const extend = async () => {
+      if (seen === undefined) return (budgetMs += 200);
+      await seen;
+      return undefined;
+    };
     const failure = await failureOf(
       runProcess({
         command: script,
         args: [],
         ...launched(),
-        deadline: { budgetMs: 600 },
+        // Until it is deaf.
+        deadline: { budgetMs, extend },
         onStdoutLine: () => void (seen ??= findProcesses(script)),
       }),
     );
@@ -137,7 +138,7 @@ describe.each(await everyLauncher())('runProcess with %s', (_name, launcher: Too
   it('rule 29: ends a tool that reports progress for ever when its time is up', async () => {
     const run = shell('while :; do echo frame=1; sleep 0.02; done', {
       deadline: { budgetMs: 400 },
-      stallMs: 10_000,
+      stallMs: 120_000,
       onStdoutLine: () => undefined,
     });
     const failure = await failureOf(run);
@@ -149,7 +150,7 @@ describe.each(await everyLauncher())('runProcess with %s', (_name, launcher: Too
     let asked = 0;
     const extend = async () => {
       asked += 1;
-      return 20_000;
+      return 120_000;
     };
     const result = await shell('sleep 0.6; echo done', { deadline: { budgetMs: 150, extend } });
     expect(result.stdout).toBe('done\n');
@@ -175,9 +176,10 @@ describe.each(await everyLauncher())('runProcess with %s', (_name, launcher: Too
 
   it('does not take silent work on a file for a stall', async () => {
     const file = path.join(temp.path, 'silent');
-    const write = `for i in 1 2 3 4 5 6; do head -c 2000000 /dev/urandom >> ${file}; sleep 0.2; done`;
-    await shell(write, { stallMs: 400 });
-    expect((await stat(file)).size).toBeGreaterThan(0);
+    // Silent for longer than is borne, and each time it is looked at it has moved.
+    const write = `: > ${file}; for i in $(seq 25); do head -c 100000 /dev/urandom >> ${file}; sleep 0.1; done`;
+    await shell(write, { stallMs: 1500 });
+    expect((await stat(file)).size).toBe(2_500_000);
   });
 
   it('ends a tool that writes without end', async () => {
@@ -189,17 +191,14 @@ describe.each(await everyLauncher())('runProcess with %s', (_name, launcher: Too
     const stop = new AbortController();
     const reason = new TypeError('cancelled by a person');
     const seconds = longSleep();
-    let seen: Promise<readonly number[]> | undefined;
-    const body = `sleep ${seconds} & sleep ${seconds} >/dev/null 2>&1 </dev/null & sleep 0.2; echo up; wait`;
-    const run = shell(body, {
-      signal: stop.signal,
-      onStdoutLine: () => {
-        seen = findProcesses(`sleep ${seconds}`);
-        void seen.then(() => stop.abort(reason));
-      },
-    });
+    const body = `sleep ${seconds} & sleep ${seconds} >/dev/null 2>&1 </dev/null & wait`;
+    const run = shell(body, { signal: stop.signal });
+    await waitUntil(
+      async () => onlyRunning('sleep', await findProcesses(seconds)),
+      (pids) => pids.length === 2,
+    );
+    stop.abort(reason);
     await expect(run).rejects.toBe(reason);
-    expect((await seen)?.length).toBeGreaterThanOrEqual(2);
     expect(await findProcesses(seconds)).toEqual([]);
   });
 
@@ -236,7 +235,7 @@ describe.each(await everyLauncher())('runProcess with %s', (_name, launcher: Too
     const tools = (await findProcesses(tool)).filter((pid) => pid !== worker.pid);
     expect(tools.length).toBeGreaterThan(0);
     worker.kill('SIGKILL');
-    expect(await untilNone(tool)).toBe(true);
+    await untilNone(tool);
   });
 
   it('dies with a worker that is killed before it has begun', async () => {
@@ -254,7 +253,7 @@ describe.each(await everyLauncher())('runProcess with %s', (_name, launcher: Too
     });
     await once(worker, 'exit');
     expect(worker.signalCode).toBe('SIGKILL');
-    expect(await untilNone(`sleep ${seconds}`)).toBe(true);
+    await untilNone(`sleep ${seconds}`);
   });
 
   it('gives a tool nothing of our environment but where programs are', async () => {
@@ -313,10 +312,9 @@ describe('scratch', () => {
     const orphan = idle('-i', `${stale}/job-a/out.mp4`);
     const neighbour = idle('-i', `${mine.path}/job-b/out.mp4`);
     try {
-      await delay(50);
       expect(await sweepStaleScratch(workDir)).toEqual([stale]);
       expect((await readdir(workDir)).toSorted()).toEqual(['keep-me', path.basename(mine.path)]);
-      expect(await untilGone(orphan.pid ?? 0)).toBe(true);
+      await untilGone(orphan.pid ?? 0);
       expect(await isRunning(neighbour.pid ?? 0)).toBe(true);
     } finally {
       orphan.kill('SIGKILL');
@@ -347,9 +345,10 @@ describe('scratch', () => {
   it('keeps the root of a worker looking alive, however long one piece of its work takes', async () => {
     const root = await createScratchRoot(path.join(temp.path, 'touched'), 10);
     await utimes(root.path, new Date(0), new Date(0));
-    const deadline = Date.now() + 5000;
-    while ((await stat(root.path)).mtimeMs === 0 && Date.now() < deadline) await delay(5);
-    expect((await stat(root.path)).mtimeMs).toBeGreaterThan(Date.now() - 60_000);
+    await waitUntil(
+      async () => (await stat(root.path)).mtimeMs,
+      (touchedAt) => touchedAt > Date.now() - 3_600_000,
+    );
     await root.remove();
   });
 

@@ -3,7 +3,7 @@ import { chmod, copyFile, link, mkdir, readFile, stat, symlink, writeFile } from
 import path from 'node:path';
 import { promisify } from 'node:util';
 
-import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 
 import { PROJECT_ROOT } from '../../src/config/env.ts';
 import { createFfmpeg } from '../../src/media/ffmpeg.ts';
@@ -22,8 +22,6 @@ import {
   openBubblewrap,
   withTempFolder,
 } from '../support/sandboxes.ts';
-
-jest.setTimeout(30_000);
 
 const describeSandbox = hasBubblewrap() ? describe : describe.skip;
 
@@ -108,7 +106,7 @@ describeSandbox('bubblewrap', () => {
       ffprobePath: linked,
       withScratch: withTempFolder,
     });
-    const options = { ffprobePath: linked, launcher: opened.launcher, timeoutMs: 10_000 };
+    const options = { ffprobePath: linked, launcher: opened.launcher, timeoutMs: 120_000 };
     expect((await probeFile(clip, options)).video.codec).toBe('h264');
     const { prefix, env } = opened.launcher.launch({ reads: [], writes: [] }, ffmpegLimits());
     const ls = { command: '/bin/ls', args: [folder], launchPrefix: prefix, env };
@@ -166,7 +164,7 @@ describe('a worker that must have a sandbox and has none', () => {
         FFMPEG_PATH: broken,
         FFPROBE_PATH: FFPROBE,
       };
-      const options = { cwd: PROJECT_ROOT, env, timeout: 20_000 };
+      const options = { cwd: PROJECT_ROOT, env, timeout: 120_000 };
       const run = promisify(execFile)(process.execPath, ['src/workers/worker.ts'], options);
       await expect(run).rejects.toMatchObject({
         code: 1,

@@ -16,7 +16,7 @@ describe('ProcessVideo', () => {
   beforeAll(async () => {
     clips = await mkdtemp(path.join(tmpdir(), 'steadyreel-clips-'));
     pipeline = await startPipeline();
-  }, 60_000);
+  });
 
   afterAll(async () => {
     await pipeline.close();
@@ -72,7 +72,7 @@ describe('ProcessVideo', () => {
       progress_percent: 100,
       waiting_for: null,
     });
-  }, 120_000);
+  });
 
   it('encodes a longer clip in chunks that join to the planned frames, each once', async () => {
     const file = await makeClip(clip('chunked.mp4'), {
@@ -96,7 +96,7 @@ describe('ProcessVideo', () => {
       path.join(pipeline.folder, `media/videos/streams/${id}/v1/240p.mp4`),
     );
     expect(new Set(whole).size).toBe(225);
-  }, 120_000);
+  });
 
   it('copies the streams of H.264 in QuickTime into the processed version', async () => {
     const file = await makeClip(clip('phone.mov'), { seconds: 1, options: ['-c:a', 'pcm_s16le'] });
@@ -110,7 +110,7 @@ describe('ProcessVideo', () => {
       object_key: `videos/processed/${id}/v1.mp4`,
       codecs: expect.stringMatching(/^avc1\.[0-9a-f]{6},mp4a\.40\.2$/),
     });
-  }, 120_000);
+  });
 
   it('makes one rendition with the 720p profile, at asked thumbnails, clamped to the clip', async () => {
     const file = await makeClip(clip('small.webm'), {
@@ -140,7 +140,7 @@ describe('ProcessVideo', () => {
       [id],
     );
     expect(thumbnails.map((row) => row['timestamp_seconds'])).toEqual([0.4, 0.96]);
-  }, 120_000);
+  });
 
   it('refuses sound without a picture after one attempt and keeps the original alone', async () => {
     const file = clip('sound.m4a');
@@ -157,7 +157,7 @@ describe('ProcessVideo', () => {
     expect(
       await pipeline.deps.store.stat(`videos/original/${String(video['stored_name'])}`),
     ).toBeDefined();
-  }, 60_000);
+  });
 
   it('hands the index of fragments on to a version that takes its renditions from the ledger', async () => {
     const id = await pipeline.submit(await makeClip(clip('same.mp4'), { seconds: 5 }));
@@ -183,7 +183,7 @@ describe('ProcessVideo', () => {
       [id],
     );
     expect(others).toEqual([{ fragments: null }]);
-  }, 120_000);
+  });
 
   it('publishes a reprocess as the next version, live all along, and removes the old one after its grace', async () => {
     const file = await makeClip(clip('again.mp4'), { seconds: 1 });
@@ -209,7 +209,7 @@ describe('ProcessVideo', () => {
     ).toEqual([]);
     const left = (await pipeline.keys('streams/')).filter((key) => key.includes(`/${id}/`));
     expect(left).toEqual([`videos/streams/${id}/v2/360p.mp4`]);
-  }, 120_000);
+  });
 });
 
 /** A hash of every decoded picture; the clock in the test picture makes each one differ. */

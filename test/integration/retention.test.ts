@@ -79,6 +79,7 @@ describe('what is not kept', () => {
     await pipeline.client.workflow.getHandle(run.workflowId, run.runId).result();
   }
 
+  /** Not by its Schedule, which starts none while the one before it is at work. */
   async function reconcile(): Promise<void> {
     await pipeline.client.workflow.execute(WORKFLOW_TYPES.reconcileVideos, {
       taskQueue: TASK_QUEUES.orchestration,

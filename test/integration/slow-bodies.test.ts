@@ -11,22 +11,26 @@ let api: TestApi;
 let user: TestUser;
 let folder: string;
 let server: UploadServer;
+/** Waits hardly at all: even a quick sender may be too slow for it. */
+let hasty: UploadServer;
 
 beforeAll(async () => {
   api = await createTestApi();
   user = await api.addUser();
   folder = await mkdtemp(join(tmpdir(), 'steadyreel-bodies-'));
-  server = await startUploadServer({ databaseUrl: api.db.url, folder, longestBodyMs: 300 });
+  server = await startUploadServer({ databaseUrl: api.db.url, folder });
+  hasty = await startUploadServer({ databaseUrl: api.db.url, folder, longestBodyMs: 300 });
 });
 afterAll(async () => {
   await server.close();
+  await hasty.close();
   await api.close();
   await rm(folder, { recursive: true });
 });
 
 /** Sends the head of a request with a body; the caller goes on by hand. */
-async function begin(headers: Record<string, string | number>) {
-  const client = await openRaw(server.port);
+async function begin(headers: Record<string, string | number>, { port } = server) {
+  const client = await openRaw(port);
   const closed = once(client.socket, 'close');
   const head = { Authorization: `Bearer ${user.key}`, 'Content-Type': 'application/json' };
   client.socket.write(requestHead('POST /playlists', { ...head, ...headers }));
@@ -38,7 +42,7 @@ describe('a body of JSON', () => {
     ['of a known length', { 'Content-Length': 1000 }, '{'],
     ['in chunks', { 'Transfer-Encoding': 'chunked' }, '1\r\n{\r\n'],
   ])('%s that does not come to its end is not waited for', async (_how, headers, start) => {
-    const { socket, until, closed } = await begin(headers);
+    const { socket, until, closed } = await begin(headers, hasty);
     socket.write(start);
     await until(/^HTTP\/1\.1 408 [^]*"code":"request-too-slow"/);
     await closed;

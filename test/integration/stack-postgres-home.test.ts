@@ -2,7 +2,7 @@ import { cpSync, existsSync, mkdtempSync, readFileSync, renameSync, rmSync } fro
 import { chmodSync, readdirSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import pg from 'pg';
 import { copyCluster } from '../../src/stack/copy-cluster.ts';
 import { copyTree } from '../../src/stack/copy-tree.ts';
@@ -14,8 +14,6 @@ import {
   type PostgresCluster,
   waitForPostgres,
 } from '../../src/stack/postgres-server.ts';
-
-jest.setTimeout(180_000); // initdb takes its time on a busy machine
 
 const account = postgresAccount();
 

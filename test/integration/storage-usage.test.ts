@@ -25,7 +25,7 @@ beforeAll(async () => {
     databaseUrl: api.db.url,
     folder,
     memberQuotaBytes: QUOTA,
-    graceSeconds: 60,
+    graceSeconds: 1800,
   });
 });
 afterAll(async () => {

@@ -9,7 +9,7 @@ import { originalKey, outputKey, thumbnailKey } from '../../src/domain/object-ke
 import type { Output } from '../../src/domain/video.ts';
 import { createTestApi, type TestApi, type TestUser } from '../support/api.ts';
 import { openRaw, type RawClient, requestHead } from '../support/raw-http.ts';
-import { spawnUploadChild } from '../support/upload-child.ts';
+import { readDescriptors, spawnUploadChild } from '../support/upload-child.ts';
 import { startUploadServer, type UploadServer } from '../support/upload-server.ts';
 import { waitUntil } from '../support/wait-until.ts';
 
@@ -24,7 +24,7 @@ beforeAll(async () => {
   api = await createTestApi();
   owner = await api.addUser();
   folder = await mkdtemp(join(tmpdir(), 'steadyreel-streaming-'));
-  server = await startUploadServer({ databaseUrl: api.db.url, folder, viewerStallMs: 1500 });
+  server = await startUploadServer({ databaseUrl: api.db.url, folder });
 });
 
 afterAll(async () => {
@@ -317,15 +317,15 @@ describe('viewers that misbehave', () => {
         await Promise.all(clients.slice(0, 15).map(startWatching));
         expect(child.countDescriptors().files).toBeGreaterThanOrEqual(15);
         for (const { socket } of clients) socket.destroy();
+        await waitUntil(
+          () => child.countDescriptors(),
+          ({ files, sockets }) => files === 0 && sockets < 20,
+        );
       }
-      await waitUntil(
-        () => child.countDescriptors(),
-        ({ files, sockets }) => files === 0 && sockets < 20,
-      );
     } finally {
       await child.kill();
     }
-  }, 60_000);
+  });
 
   it('hold little memory while they take nothing', async () => {
     const child = await spawnUploadChild({
@@ -353,25 +353,32 @@ describe('viewers that misbehave', () => {
         await new Promise((resolve) => setTimeout(resolve, 100));
         seen.push(child.rssBytes() - before);
       }
-      expect(Math.max(...seen)).toBeLessThan(80 * 1024 ** 2);
+      expect(Math.max(...seen)).toBeLessThan(200 * 1024 ** 2);
       for (const { socket } of clients) socket.destroy();
     } finally {
       await child.kill();
     }
-  }, 60_000);
+  });
 
   it('are sent away when they take nothing for too long', async () => {
-    const client = await openRaw(server.port);
-    client.socket.write(watch(id, '1080p'));
-    await client.until(/^HTTP\/1.1 200 /);
-    stopReading(client);
-    await new Promise((resolve) => setTimeout(resolve, 2500));
-    client.socket.resume();
-    await waitUntil(
-      () => client.socket.closed,
-      (closed) => closed,
-    );
-    expect(client.socket.bytesRead).toBeLessThan(LARGE);
+    const options = { databaseUrl: api.db.url, folder, viewerStallMs: 500 };
+    const hasty = await startUploadServer(options);
+    const isServed = () =>
+      readDescriptors(process.pid).includes(join(folder, 'media', outputKey(id, 1, '1080p')));
+    try {
+      const client = await openRaw(hasty.port);
+      client.socket.write(watch(id, '1080p'));
+      await startWatching(client);
+      await waitUntil(isServed, (served) => !served);
+      client.socket.resume();
+      await waitUntil(
+        () => client.socket.closed,
+        (closed) => closed,
+      );
+      expect(client.socket.bytesRead).toBeLessThan(LARGE);
+    } finally {
+      await hasty.close();
+    }
   });
 
   it('of one viewer are not all that there may be', async () => {

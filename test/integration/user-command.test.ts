@@ -62,7 +62,7 @@ describe('npm run user', () => {
       code: 1,
       errors: expect.stringMatching(/^DATABASE_URL is not set .*\n$/),
     });
-  }, 30_000);
+  });
 
   it('adds a user who can log in, changes their role, resets their password and makes them a key', async () => {
     const added = await run('add', 'Ann@Example.test');
@@ -83,7 +83,7 @@ describe('npm run user', () => {
     expect((await logIn(password)).status).toBe(401);
     expect((await logIn(/shown this once: (\S+)/.exec(reset.output)?.[1] ?? '')).status).toBe(200);
     expect((await run('list')).output).toMatch(/admin .*ann@example\.test/);
-  }, 60_000);
+  });
 
   it.each([
     [[], 'A command is missing.'],
@@ -94,16 +94,12 @@ describe('npm run user', () => {
     [['role', 'a@example.test'], 'A role is one of admin, member.'],
     [['key', 'a@example.test', '--scopes', 'everything'], 'A scope is one of read, write, admin.'],
     [['list', '--verbose'], 'verbose'],
-  ])(
-    'explains itself when it is called with %j',
-    async (args, sentence) => {
-      const { code, output, errors } = await run(...args);
-      expect({ code, output }).toEqual({ code: 1, output: '' });
-      expect(errors).toContain(sentence);
-      expect(errors).toContain('Usage: npm run user -- COMMAND');
-    },
-    20_000,
-  );
+  ])('explains itself when it is called with %j', async (args, sentence) => {
+    const { code, output, errors } = await run(...args);
+    expect({ code, output }).toEqual({ code: 1, output: '' });
+    expect(errors).toContain(sentence);
+    expect(errors).toContain('Usage: npm run user -- COMMAND');
+  });
 
   it('says in one sentence what cannot be done', async () => {
     expect(await run('role', 'nobody@example.test', 'admin')).toMatchObject({
@@ -115,5 +111,5 @@ describe('npm run user', () => {
       'There is already a user with this address\n',
     );
     expect((await run('key', 'there@example.test', '--scopes', 'admin')).code).toBe(1);
-  }, 30_000);
+  });
 });

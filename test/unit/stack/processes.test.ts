@@ -59,7 +59,7 @@ describe('endProcess', () => {
       'trap "exit 7" TERM; echo up; while :; do sleep 0.05; done',
     );
     const exited = once(child, 'exit');
-    await endProcess(identity, { signal: 'SIGTERM', graceMs: 10_000 });
+    await endProcess(identity, { signal: 'SIGTERM', graceMs: 120_000 });
     expect(await exited).toEqual([7, null]);
   });
 
