@@ -20,8 +20,8 @@ const served = {
 export default {
   // A guard against hanging, not a measure: a busy machine is slow.
   testTimeout: 300_000,
-  // Many suites wait for servers, kills and clocks; two at a time keep two cores busy.
-  maxWorkers: 2,
+  // Many suites wait for servers, kills and clocks; three at a time keep two cores busy.
+  maxWorkers: 3,
   // Of one suite, where it says so: each of chaos is a whole product.
   maxConcurrency: 3,
   projects: [
