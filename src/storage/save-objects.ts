@@ -14,7 +14,8 @@ const AT_ONCE = 4;
 
 /**
  * Brings a copy of all media up to date, while they change. Objects never change under their key, so one of the same size that is
- * no older is taken for the same. What is deleted meanwhile is left out; nothing is deleted in the copy.
+ * no older is taken for the same. What is deleted meanwhile is left out; nothing is deleted in the copy. The first fault ends the
+ * round: nothing is copied any more once this has rejected.
  */
 export async function saveObjects(
   { from, to }: { from: ObjectStore; to: ObjectStore },
@@ -23,6 +24,8 @@ export async function saveObjects(
   const keys = new Set<string>();
   const copied = { objects: 0, bytes: 0 };
   const listed = from.list(MEDIA_PREFIX)[Symbol.asyncIterator]();
+  const fault = new AbortController();
+  const end = AbortSignal.any([signal, fault.signal]);
 
   const saveOne = async (object: ListedObject): Promise<void> => {
     const { key, sizeBytes } = object;
@@ -30,7 +33,7 @@ export async function saveObjects(
     if (saved === undefined || !isSame(saved, object)) {
       if (saved !== undefined) await to.delete([key]);
       try {
-        await to.put(key, from.read(key, undefined, signal), { sizeBytes, signal });
+        await to.put(key, from.read(key, undefined, end), { sizeBytes, signal: end });
       } catch (error) {
         if (await isGone(from, key, error)) return;
         throw error;
@@ -42,14 +45,18 @@ export async function saveObjects(
   };
 
   const work = async (): Promise<void> => {
-    for (;;) {
-      signal.throwIfAborted();
-      const next = await listed.next();
-      if (next.done === true) return;
-      await saveOne(next.value);
+    try {
+      while (!end.aborted) {
+        const next = await listed.next();
+        if (next.done === true) return;
+        await saveOne(next.value);
+      }
+    } catch (error) {
+      fault.abort(error);
     }
   };
   await Promise.all(Array.from({ length: AT_ONCE }, work));
+  end.throwIfAborted();
   return { keys, copiedObjects: copied.objects, copiedBytes: copied.bytes };
 }
 

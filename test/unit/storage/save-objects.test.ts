@@ -1,3 +1,4 @@
+import { once } from 'node:events';
 import { mkdtemp, rm, utimes } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
@@ -75,6 +76,30 @@ describe('saveObjects', () => {
       },
     };
     await expect(save(short)).rejects.toMatchObject({ code: 'storage-object-missing' });
+  });
+
+  it('has ended all copying when it fails', async () => {
+    for (let id = 1; id <= 40; id += 1) await put(from, `videos/thumbnails/${id}/v1/1.jpg`, 'a');
+    let reads = 0;
+    let open = 0;
+    const broken: ObjectStore = {
+      ...from,
+      async *read(_key, _range, signal) {
+        reads += 1;
+        if (reads === 1) throw new Error('broken');
+        open += 1;
+        try {
+          if (signal?.aborted === false) await once(signal, 'abort');
+          signal?.throwIfAborted();
+          yield Buffer.from('never');
+        } finally {
+          open -= 1;
+        }
+      },
+    };
+    await expect(save(broken)).rejects.toThrow('broken');
+    expect(reads).toBeLessThanOrEqual(4);
+    expect(open).toBe(0);
   });
 
   it('removes from a copy what no round has met', async () => {
