@@ -88,7 +88,7 @@ async function openCopy(folder: string): Promise<ObjectStore> {
 async function saveDatabase(folder: string, config: Config, signal: AbortSignal): Promise<string> {
   const { databaseUrl: url, dataDir } = config;
   return loadStackConfig().databaseUrl === undefined
-    ? saveCluster(folder, { dataDir, url })
+    ? saveCluster(folder, { dataDir, url, signal })
     : dumpDatabase(folder, url, signal);
 }
 

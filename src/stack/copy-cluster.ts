@@ -10,10 +10,10 @@ import { copyTree } from './copy-tree.ts';
  * This is PostgreSQL's low-level base backup: embedded PostgreSQL brings neither pg_basebackup nor pg_dump. A temporary slot, which
  * goes with the connection, keeps the log of the changes made meanwhile from being used again before it is copied.
  * @param url  of a superuser, on the server
- * @param to   absolute; must not exist
+ * @param to   absolute; must not exist; nothing is left there on a fault
  * Source: PostgreSQL manual, "Making a Base Backup Using the Low Level API".
  */
-export async function copyCluster(url: string, to: string): Promise<void> {
+export async function copyCluster(url: string, to: string, signal: AbortSignal): Promise<void> {
   const client = new pg.Client({ connectionString: url, connectionTimeoutMillis: 5000 });
   client.on('error', () => undefined); // the query that was running rejects as well
   await client.connect();
@@ -24,12 +24,12 @@ export async function copyCluster(url: string, to: string): Promise<void> {
       [`backup_${process.pid}`],
     );
     await client.query('select pg_backup_start($1, fast => true)', ['steadyreel']);
-    await copyTree(from, to, isOfTheMoment);
+    await copyTree(from, to, { leavesOut: isOfTheMoment, signal });
     const label = await readText(
       client,
       'select labelfile as text from pg_backup_stop(wait_for_archive => false)',
     );
-    await copyTree(join(from, 'pg_wal'), join(to, 'pg_wal'));
+    await copyTree(join(from, 'pg_wal'), join(to, 'pg_wal'), { signal });
     await writeFile(join(to, 'backup_label'), label, { mode: 0o600 });
   } catch (error) {
     await rm(to, { recursive: true, force: true });

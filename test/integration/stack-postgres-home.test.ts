@@ -136,7 +136,7 @@ describe('copyCluster', () => {
       while (!isOver) await client.query(`insert into lines (text) values ('while it is copied')`);
     })();
     const copy = join(folder, 'copy');
-    await copyCluster(databaseUrl(cluster, port), join(copy, 'pg'));
+    await copyCluster(databaseUrl(cluster, port), join(copy, 'pg'), new AbortController().signal);
     isOver = true;
     await writing;
     await client.end();

@@ -47,7 +47,9 @@ export interface OtherFiles {
 
 /** Saves uploads that are not in the database yet, the administrator's key, and the settings. */
 export async function saveFiles(folder: string, files: OtherFiles): Promise<void> {
-  await copyTree(files.processDir, join(folder, 'process'), (path) => path.endsWith('.part'));
+  await copyTree(files.processDir, join(folder, 'process'), {
+    leavesOut: (path) => path.endsWith('.part'),
+  });
   for (const file of [join(files.dataDir, 'admin-api-key'), files.envFile]) {
     if (!existsSync(file)) continue;
     const copy = join(folder, basename(file));

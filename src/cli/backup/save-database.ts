@@ -13,10 +13,10 @@ import { putInPlace } from './backup-folder.ts';
  */
 export async function saveCluster(
   folder: string,
-  options: { readonly dataDir: string; readonly url: string },
+  options: { readonly dataDir: string; readonly url: string; readonly signal: AbortSignal },
 ): Promise<string> {
   await rm(join(folder, 'pg.new'), { recursive: true, force: true });
-  await copyCluster(options.url, join(folder, 'pg.new'));
+  await copyCluster(options.url, join(folder, 'pg.new'), options.signal);
   writeMovableRecord(options.dataDir, folder);
   return putInPlace(folder, 'pg');
 }
