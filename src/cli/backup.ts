@@ -33,14 +33,21 @@ await runCommand(main, ConfigError, AppError, StackProblem);
 async function main(args: readonly string[], signal: AbortSignal): Promise<void> {
   const command = readBackupCommand(args);
   const config = loadConfig();
-  const release = openBackupFolder(command.folder, config.dataDir);
+  try {
+    await backUp(command, config, signal);
+  } catch (error) {
+    throw toProblem(error, command.folder);
+  }
+}
+
+async function backUp(command: BackupCommand, config: Config, signal: AbortSignal): Promise<void> {
+  const { folder } = command;
+  const release = openBackupFolder(folder, config.dataDir);
   try {
     await save(command, config, signal);
     const finishedAt = new Date();
-    markBackup(command.folder, { finishedAt });
-    print(`Saved to ${command.folder} at ${finishedAt.toISOString()}.`);
-  } catch (error) {
-    throw toProblem(error, command.folder);
+    markBackup(folder, { finishedAt });
+    print(`Saved to ${folder} at ${finishedAt.toISOString()}.`);
   } finally {
     release();
   }

@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import { rm } from 'node:fs/promises';
+import { rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { copyCluster } from '../../stack/copy-cluster.ts';
@@ -33,6 +33,9 @@ export async function dumpDatabase(
 ): Promise<string> {
   const { address, password } = splitPassword(url);
   const draft = join(folder, 'database.dump.new');
+  await rm(draft, { force: true });
+  // Whom the folder is open to need not see the users' keys; pg_dump would ask the umask.
+  await writeFile(draft, '', { mode: 0o600 });
   try {
     await promisify(execFile)(
       'pg_dump',
@@ -41,8 +44,8 @@ export async function dumpDatabase(
       { signal, env: { ...process.env, ...(password && { PGPASSWORD: password }) } },
     );
   } catch (error) {
-    signal.throwIfAborted();
     await rm(draft, { force: true });
+    signal.throwIfAborted();
     const { code, stderr } = error as { code?: string; stderr?: string };
     throw new CommandProblem(
       code === 'ENOENT'

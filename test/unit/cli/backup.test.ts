@@ -1,4 +1,5 @@
-import { existsSync, mkdirSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync } from 'node:fs';
+import { rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
@@ -8,6 +9,7 @@ import {
   putInPlace,
   saveFiles,
 } from '../../../src/cli/backup/backup-folder.ts';
+import { dumpDatabase } from '../../../src/cli/backup/save-database.ts';
 import { readBackupCommand } from '../../../src/cli/backup/read-arguments.ts';
 
 describe('readBackupCommand', () => {
@@ -75,5 +77,45 @@ describe('the folder of a backup', () => {
     await putInPlace(folder, 'pg');
     expect(existsSync(join(folder, 'pg', 'old'))).toBe(false);
     expect(existsSync(join(folder, 'pg.old'))).toBe(false);
+  });
+});
+
+describe('a database of the operator', () => {
+  const { PATH } = process.env;
+  let folder: string;
+
+  beforeEach(() => {
+    folder = mkdtempSync(join(tmpdir(), 'steadyreel-dump-'));
+    mkdirSync(join(folder, 'bin'));
+    process.env['PATH'] = `${join(folder, 'bin')}:${PATH}`;
+  });
+  afterEach(() => {
+    process.env['PATH'] = PATH;
+    rmSync(folder, { recursive: true, force: true });
+  });
+
+  const dump = (signal = new AbortController().signal) =>
+    dumpDatabase(join(folder, 'backup'), 'postgres://me:a%20word@db:5432/films', signal);
+
+  /** A pg_dump that writes its arguments and its password to the file it is given. */
+  function installPgDump(rest = ''): void {
+    const lines = `for a; do case $a in --file=*) f=\${a#--file=};; esac; done\necho "$* / $PGPASSWORD" > "$f"\n${rest}\n`;
+    writeFileSync(join(folder, 'bin', 'pg_dump'), `#!/bin/sh\n${lines}`, { mode: 0o755 });
+    mkdirSync(join(folder, 'backup'));
+  }
+
+  it('is dumped for nobody else to read, its password on no command line', async () => {
+    installPgDump();
+    const file = await dump();
+    expect(statSync(file).mode & 0o777).toBe(0o600);
+    expect(readFileSync(file, 'utf8')).toMatch(/ postgres:\/\/me@db:5432\/films \/ a word\n$/);
+  });
+
+  it('leaves the dump before it as it was when it cannot be dumped', async () => {
+    installPgDump(`echo 'server version mismatch' >&2; exit 1`);
+    writeFileSync(join(folder, 'backup', 'database.dump'), 'old');
+    await expect(dump()).rejects.toThrow('could not save the database: server version mismatch');
+    await expect(dump(AbortSignal.abort())).rejects.toMatchObject({ name: 'AbortError' });
+    expect(readdirSync(join(folder, 'backup'))).toEqual(['database.dump']);
   });
 });
