@@ -8,13 +8,13 @@ import { findTemporalCli } from '../../src/stack/find-temporal-cli.mjs';
 import { launch } from '../../src/stack/launch.ts';
 import { isPortFree } from '../../src/stack/ports.ts';
 import { readComposeFile, requireService } from './compose.ts';
+import { lastLines } from './start-services.ts';
 import { waitUntil } from './wait-until.ts';
 
 const SCRIPTS = path.join(PROJECT_ROOT, 'temporal');
 const SOURCE = 'go.temporal.io/server/cmd';
 const BUILD_MS = 30 * 60_000;
 const READY_MS = 120_000;
-const LAST_LINES = 30;
 
 /**
  * The Temporal server of `docker-compose.yml`, on PostgreSQL, as a plain process on free ports: its version, its environment and
@@ -37,7 +37,7 @@ export async function startProductionTemporal(
     ...{ PATH, SQL_HOST: hostname, SQL_PORT: sqlPort, SQL_USER: username },
   });
   const ports = await choosePorts();
-  const lines: string[] = [];
+  const log = lastLines();
   const launched = await launch({
     command: path.join(folder, 'server'),
     args: ['start'],
@@ -50,7 +50,7 @@ export async function startProductionTemporal(
     },
     cwd: folder,
     stopSignal: 'SIGTERM',
-    onLine: (line) => lines.push(line),
+    onLine: log.add,
   });
   const address = `127.0.0.1:${ports.FRONTEND_GRPC_PORT}`;
   const stop = async () => void (await launched.stop(10_000));
@@ -63,8 +63,7 @@ export async function startProductionTemporal(
     return { address, stop };
   } catch (error) {
     await stop();
-    const said = lines.slice(-LAST_LINES).join('\n');
-    throw new Error(`The Temporal server did not start:\n${said}`, { cause: error });
+    throw new Error(`The Temporal server did not start:\n${log.text()}`, { cause: error });
   }
 }
 

@@ -1,8 +1,7 @@
 import { execFile } from 'node:child_process';
 import { createHash, randomUUID } from 'node:crypto';
 import { openAsBlob } from 'node:fs';
-import { mkdtemp, readFile, rm, truncate } from 'node:fs/promises';
-import { stat } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, stat, truncate } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { Readable } from 'node:stream';
@@ -13,7 +12,7 @@ import { createS3Store } from '../../src/storage/s3-store.ts';
 import { openTemporalClient } from '../../src/temporal/client.ts';
 import { TASK_QUEUES, WORKFLOW_TYPES } from '../../src/workflows/messages.ts';
 import { makeClip } from './make-clip.ts';
-import { startS3Server } from './s3-server.ts';
+import { spacesVariables, startS3Server } from './s3-server.ts';
 import { startStack } from './stack.ts';
 import { waitUntil } from './wait-until.ts';
 
@@ -21,8 +20,8 @@ import { waitUntil } from './wait-until.ts';
  * Saves a product that works, by the lines of `docs/operations.md`, destroys it and restores it by the lines there:
  * `npm run prove:restore [-- --s3]`.
  *
- * There are finished videos, one of two versions, one with a poster of its own, a failed one, one at work, and one that is deleted while the
- * backup is taken. After the restore every original is compared, every stream decoded, the unfinished one waited for, and reconcile
+ * There are finished videos, one of two versions, one with a poster of its own, a failed one, one at work, and one that is
+ * deleted while the backup is taken. After the restore every original is compared, every stream decoded, the unfinished one waited for, and reconcile
  * has to find nothing. Then the database alone goes back in time while media stay: what was uploaded since is told, and what
  * comes now gets the names that it had. Ends with 1 at the first thing that is not so.
  */
@@ -45,13 +44,7 @@ const stack = await startStack(
     RECONCILE_GRACE_SECONDS: '5',
     ALLOW_SIGN_UP: '',
     USE_SPACES: '',
-    ...(s3 && {
-      USE_SPACES: 'True',
-      SPACES_ENDPOINT_URL: s3.settings.endpoint,
-      SPACES_BUCKET_NAME: s3.settings.bucket,
-      SPACES_ACCESS_KEY: s3.settings.accessKey,
-      SPACES_SECRET_KEY: s3.settings.secretKey,
-    }),
+    ...(s3 && spacesVariables(s3)),
   },
   { ownServers: true },
 );

@@ -95,7 +95,8 @@ async function ready(
   }
 }
 
-function lastLines(count = 30) {
+/** What a server has said last, for the error that it did not start. */
+export function lastLines(count = 30) {
   const lines: string[] = [];
   return {
     add: (line: string) => {

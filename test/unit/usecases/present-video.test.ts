@@ -6,6 +6,7 @@ import type { VideoFacts } from '../../../src/db/video-facts.ts';
 import type { VideoRecord } from '../../../src/db/videos.ts';
 import type { UserId, VideoId } from '../../../src/domain/ids.ts';
 import { presentVideo } from '../../../src/usecases/present-video.ts';
+import { PLAIN_UPLOAD } from '../../support/plain-upload.ts';
 
 const NOW = new Date('2026-11-22T12:00:00.000Z');
 const before = (seconds: number): Date => new Date(NOW.getTime() - seconds * 1000);
@@ -288,13 +289,7 @@ function video(changes: Partial<VideoRecord>): VideoRecord {
     id: 42 as VideoId,
     ownerId: 1 as UserId,
     title: 'Holiday',
-    description: '',
-    categoryId: null,
-    tags: [],
-    visibility: 'private',
-    profile: 'ladder',
-    priority: 'normal',
-    thumbnailTimestamps: null,
+    ...PLAIN_UPLOAD,
     defaultThumbnailSeconds: null,
     status: 'pending',
     storedName: 'x.mov',
