@@ -1,7 +1,9 @@
+import { existsSync } from 'node:fs';
 import { rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import pg from 'pg';
 import { copyTree } from './copy-tree.ts';
+import { StackProblem } from './stack-problem.ts';
 
 /**
  * Copies the files of a PostgreSQL that runs on this machine, so that a server of the same major version and architecture can be
@@ -11,6 +13,7 @@ import { copyTree } from './copy-tree.ts';
  * goes with the connection, keeps the log of the changes made meanwhile from being used again before it is copied.
  * @param url  of a superuser, on the server
  * @param to   absolute; must not exist; nothing is left there on a fault
+ * @throws StackProblem where the files are not on this machine
  * Source: PostgreSQL manual, "Making a Base Backup Using the Low Level API".
  */
 export async function copyCluster(url: string, to: string, signal: AbortSignal): Promise<void> {
@@ -19,6 +22,9 @@ export async function copyCluster(url: string, to: string, signal: AbortSignal):
   await client.connect();
   try {
     const from = await readText(client, `select current_setting('data_directory') as text`);
+    // A folder that is missing would be copied as an empty one.
+    if (!existsSync(join(from, 'PG_VERSION')))
+      throw new StackProblem(`The database lies in ${from}, which is not on this machine.`);
     await client.query(
       'select pg_create_physical_replication_slot($1, immediately_reserve => true, temporary => true)',
       [`backup_${process.pid}`],
