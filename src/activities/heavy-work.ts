@@ -87,7 +87,7 @@ export async function doHeavyWork<T>(
   });
   const progress = trackProgress(deps, spec, currentRun());
   const heart = setInterval(() => context.heartbeat(progress.detail()), HEARTBEAT_EVERY_MS);
-  const startedAt = Date.now();
+  const startedAt = performance.now();
   let run: Run | undefined;
   try {
     const begun = await begin(deps, spec);
@@ -100,7 +100,7 @@ export async function doHeavyWork<T>(
     );
     if (spec.onProcessingQueue) await progress.finish();
     await noteEnd(deps, run, spec, 'planned');
-    log.info({ elapsedMs: Date.now() - startedAt }, 'step ended');
+    log.info({ elapsedMs: Math.round(performance.now() - startedAt) }, 'step ended');
     return result;
   } catch (error) {
     await progress.stop();
@@ -109,7 +109,7 @@ export async function doHeavyWork<T>(
       : await endFailed(deps, run, spec, error);
     log[failure instanceof CancelledFailure ? 'info' : 'warn'](
       {
-        elapsedMs: Date.now() - startedAt,
+        elapsedMs: Math.round(performance.now() - startedAt),
         errorCode: error instanceof AppError ? error.code : undefined,
         err: error,
       },
@@ -186,11 +186,11 @@ function createAttempt(
     signal,
     encoderFaults: begun.counts.encoderFaults,
     async runFfmpeg(command, output) {
-      const startedAt = Date.now();
+      const startedAt = performance.now();
       try {
         return await deps.ffmpeg.run(command, limits(output));
       } finally {
-        usedMs += Date.now() - startedAt;
+        usedMs += performance.now() - startedAt;
       }
     },
     probeLimits: () => ({

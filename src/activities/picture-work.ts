@@ -75,12 +75,12 @@ function createAttempt(deps: ActivityDeps, wish: Wish, folder: string): PictureW
     folder,
     signal,
     async runFfmpeg(command, { budgetMs = wholeMs, dataBytes } = {}) {
-      const startedAt = Date.now();
+      const startedAt = performance.now();
       const leftMs = Math.max(1, Math.min(budgetMs, wholeMs - usedMs));
       try {
         await deps.ffmpeg.run(command, { signal, cwd: folder, budgetMs: leftMs, dataBytes });
       } finally {
-        usedMs += Date.now() - startedAt;
+        usedMs += performance.now() - startedAt;
       }
     },
   };

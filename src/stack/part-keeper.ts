@@ -112,11 +112,11 @@ export class PartKeeper {
     const { signal } = this.#stopping;
     let launched: Launched | undefined = first;
     let crashes = 0;
-    for (let startedAt = Date.now(); ; startedAt = Date.now()) {
+    for (let startedAt = performance.now(); ; startedAt = performance.now()) {
       const how = launched ? describeExit(await launched.exited) : 'could not be run';
       if (signal.aborted) return;
       await launched?.stop(0); // what it left behind in its group
-      if (Date.now() - startedAt > HEALTHY_AFTER_MS) crashes = 0;
+      if (performance.now() - startedAt > HEALTHY_AFTER_MS) crashes = 0;
       const pauseMs = restartPauseMs(crashes);
       crashes += 1;
       this.#log('stack', `${name} ended (${how}); next start in ${pauseMs / 1000} s.`);

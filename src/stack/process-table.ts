@@ -30,9 +30,9 @@ export async function endProcess(
   { signal, graceMs }: { signal: NodeJS.Signals; graceMs: number },
 ): Promise<void> {
   if (isAlive(identity)) sendSignal(identity.pid, signal);
-  const deadline = Date.now() + graceMs;
+  const deadline = performance.now() + graceMs;
   while (isAlive(identity)) {
-    if (Date.now() > deadline) sendSignal(identity.pid, 'SIGKILL');
+    if (performance.now() > deadline) sendSignal(identity.pid, 'SIGKILL');
     await sleep(25);
   }
   killLeftovers(identity);

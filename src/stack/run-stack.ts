@@ -22,7 +22,7 @@ async function startAndWait(scriptsFor: (config: StackConfig) => StackScripts): 
   process.stdout.on('error', () => undefined);
   process.stderr.on('error', () => undefined);
 
-  const startedAt = Date.now();
+  const startedAt = performance.now();
   const env = readEnvironment();
   const config = loadStackConfig(env);
   const log = createStackLog(config.logFormat, (text) => process.stdout.write(text));
@@ -47,7 +47,7 @@ async function startAndWait(scriptsFor: (config: StackConfig) => StackScripts): 
       stopRequested.then(() => true),
     ]);
     if (!isStopped) {
-      greet(config, { log, isFirstStart, seconds: (Date.now() - startedAt) / 1000 });
+      greet(config, { log, isFirstStart, seconds: (performance.now() - startedAt) / 1000 });
       await stopRequested;
     }
   } finally {
@@ -66,9 +66,9 @@ function onStopSignals(on: { first: () => void; second: () => void }): void {
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
     process.on(signal, () => {
       if (firstAt === undefined) {
-        firstAt = Date.now();
+        firstAt = performance.now();
         on.first();
-      } else if (Date.now() - firstAt > SAME_KEYSTROKE_MS) {
+      } else if (performance.now() - firstAt > SAME_KEYSTROKE_MS) {
         on.second();
       }
     });

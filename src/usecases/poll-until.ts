@@ -10,11 +10,11 @@ export async function pollUntil<T>(
   look: () => Promise<T | undefined>,
   { deadlineMs, signal }: { readonly deadlineMs: number; readonly signal: AbortSignal },
 ): Promise<T | undefined> {
-  const deadline = Date.now() + deadlineMs;
+  const deadline = performance.now() + deadlineMs;
   for (;;) {
     const answer = await look();
     if (answer !== undefined) return answer;
-    if (signal.aborted || Date.now() + EVERY_MS > deadline) return undefined;
+    if (signal.aborted || performance.now() + EVERY_MS > deadline) return undefined;
     await delay(EVERY_MS);
   }
 }

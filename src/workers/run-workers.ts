@@ -115,12 +115,12 @@ function tellSwept(logger: Logger, folders: readonly string[]): void {
 
 /** The server may come up at the same time; a minute is enough for it, and whoever keeps this process tries again. */
 async function connect(address: string): Promise<NativeConnection> {
-  const deadline = Date.now() + CONNECT_TIMEOUT_MS;
+  const deadline = performance.now() + CONNECT_TIMEOUT_MS;
   for (;;) {
     try {
       return await NativeConnection.connect({ address });
     } catch (error) {
-      if (Date.now() > deadline) throw error;
+      if (performance.now() > deadline) throw error;
       await new Promise((resolve) => setTimeout(resolve, 1000));
     }
   }
