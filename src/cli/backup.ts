@@ -1,4 +1,3 @@
-import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
 import {
   type Config,
@@ -13,7 +12,13 @@ import { StackProblem } from '../stack/stack-problem.ts';
 import { createLocalStore } from '../storage/local-store.ts';
 import type { ObjectStore } from '../storage/object-store.ts';
 import { pruneObjects, saveObjects, type SavedObjects } from '../storage/save-objects.ts';
-import { clearFiles, markBackup, openBackupFolder, saveFiles } from './backup/backup-folder.ts';
+import {
+  clearFiles,
+  markBackup,
+  openBackupFolder,
+  saveFiles,
+  syncFolder,
+} from './backup/backup-folder.ts';
 import { type BackupCommand, readBackupCommand } from './backup/read-arguments.ts';
 import { dumpDatabase, saveCluster } from './backup/save-database.ts';
 import { CommandProblem } from './client/problem.ts';
@@ -45,6 +50,7 @@ async function backUp(command: BackupCommand, config: Config, signal: AbortSigna
   const release = openBackupFolder(folder, config.dataDir);
   try {
     await save(command, config, signal);
+    syncFolder(folder);
     const finishedAt = new Date();
     markBackup(folder, { finishedAt });
     print(`Saved to ${folder} at ${finishedAt.toISOString()}.`);
@@ -81,7 +87,6 @@ async function save(
   } finally {
     await close();
   }
-  spawnSync('sync', ['-f', folder]);
 }
 
 async function openCopy(folder: string): Promise<ObjectStore> {

@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, readdirSync, renameSync, writeFileSync } from 'node:fs';
 import { chmod, copyFile, rename, rm } from 'node:fs/promises';
 import { basename, join } from 'node:path';
@@ -65,9 +66,16 @@ export async function clearFiles(folder: string): Promise<void> {
   await rm(join(folder, 'process'), { recursive: true, force: true });
 }
 
+/** Returns once everything in the folder is on the disk, whatever happens to the power. */
+export function syncFolder(folder: string): void {
+  const { status, stderr } = spawnSync('sync', ['-f', folder], { encoding: 'utf8' });
+  if (status !== 0) throw new CommandProblem(`Could not save to ${folder}: ${stderr}`);
+}
+
 /** Puts what was made as `<name>.new` in the place of `name`. @returns where that is */
 export async function putInPlace(folder: string, name: string): Promise<string> {
   const path = join(folder, name);
+  syncFolder(folder);
   await rm(`${path}.old`, { recursive: true, force: true });
   if (existsSync(path)) await rename(path, `${path}.old`);
   await rename(`${path}.new`, path);
