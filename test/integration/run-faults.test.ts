@@ -1,7 +1,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
+import { afterAll, afterEach, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import { createDatabase } from '../../src/db/database.ts';
 import { type MikroORM, openOrm } from '../../src/db/orm.ts';
 import { AppError } from '../../src/domain/errors.ts';
@@ -333,6 +333,27 @@ describe('faults of a run', () => {
     const id = await pipeline.submit(short);
     const { failure } = await pipeline.waitForStatus(id, 'failed');
     expect(failure).toMatchObject({ code: 'storage-unavailable', step: 'probe' });
+  });
+
+  it('rule 48: a clock that jumps takes no time from a piece', async () => {
+    const tell = Date.now;
+    let aheadMs = 0;
+    const clock = jest.spyOn(Date, 'now').mockImplementation(() => tell() + aheadMs);
+    await start({
+      replace: ({ ffmpeg }) => ({
+        ffmpeg: {
+          ...ffmpeg,
+          async run(...args) {
+            aheadMs += 36_000_000;
+            return ffmpeg.run(...args).finally(() => (aheadMs += 36_000_000));
+          },
+        },
+      }),
+    });
+    const id = await pipeline.submit(short);
+    const video = await pipeline.hurryTo(id, 'completed');
+    clock.mockRestore();
+    expect(video['warnings']).toEqual([]);
   });
 
   it('rule 14: heartbeats come while a file is fetched, too', async () => {

@@ -193,9 +193,9 @@ export async function startPipeline(options: PipelineOptions = {}): Promise<Pipe
   };
 
   const until: Pipeline['until'] = async (what, check, seconds = PATIENCE_SECONDS) => {
-    const deadline = Date.now() + seconds * 1000;
+    const deadline = performance.now() + seconds * 1000;
     while (!(await check())) {
-      if (Date.now() > deadline) throw new Error(`waited ${seconds} s in vain: ${what}`);
+      if (performance.now() > deadline) throw new Error(`waited ${seconds} s in vain: ${what}`);
       await new Promise((resolve) => setTimeout(resolve, 100));
     }
   };
@@ -219,13 +219,13 @@ export async function startPipeline(options: PipelineOptions = {}): Promise<Pipe
     videoId: VideoId,
     wanted: { readonly status: string; readonly seconds: number; readonly isHurried?: boolean },
   ): Promise<Record<string, unknown>> {
-    const deadline = Date.now() + wanted.seconds * 1000;
+    const deadline = performance.now() + wanted.seconds * 1000;
     for (;;) {
       const row = await video(videoId);
       const status = String(row['status']);
       if (status === wanted.status) return row;
       const isStuck =
-        Date.now() > deadline || ['failed', 'cancelled', 'completed'].includes(status);
+        performance.now() > deadline || ['failed', 'cancelled', 'completed'].includes(status);
       if (isStuck)
         throw new Error(
           `video ${videoId} is ${status}, not ${wanted.status}: ${JSON.stringify(row['failure'])}`,
