@@ -114,7 +114,12 @@ describe('playback', () => {
     expect(manifest.headers.get('Content-Type')).toBe('application/dash+xml');
 
     const part = await ask(`/videos/${id}/v1/360p.mp4`, { headers: { Range: 'bytes=4-7' } });
-    expect(part.headers.get('Cache-Control')).toBe('private, max-age=31536000, immutable');
+    // A store may tell them in another order.
+    expect(part.headers.get('Cache-Control')?.split(', ').toSorted()).toEqual([
+      'immutable',
+      'max-age=31536000',
+      'private',
+    ]);
     expect([part.status, await part.text()]).toEqual([206, 'ftyp']);
 
     const saved = await ask(`/videos/${id}/download/360p`, { method: 'HEAD' });
@@ -228,7 +233,8 @@ describe('playback', () => {
       );
       await playsFrom(page, 20);
       expect(media.length).toBeGreaterThan(length);
-      expect(media.filter((path) => !path.startsWith(`/videos/${id}/v1/`))).toEqual([]);
+      // The store, where viewers are sent to it, has another path before the same end.
+      expect(media.filter((path) => !path.includes(`/${id}/v1/`))).toEqual([]);
       expect(await page.evaluate<string[]>('problems')).toEqual([]);
       expect(faults.list()).toEqual([]);
       const newest = await (await ask(hlsUrl)).text();
