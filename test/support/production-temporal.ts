@@ -1,13 +1,12 @@
 import { execFile, spawnSync } from 'node:child_process';
-import { randomInt } from 'node:crypto';
 import { existsSync, mkdirSync, renameSync, rmSync } from 'node:fs';
 import path from 'node:path';
 import { promisify } from 'node:util';
 import { PROJECT_ROOT, readEnvironment } from '../../src/config/env.ts';
 import { findTemporalCli } from '../../src/stack/find-temporal-cli.mjs';
 import { launch } from '../../src/stack/launch.ts';
-import { isPortFree } from '../../src/stack/ports.ts';
 import { readComposeFile, requireService } from './compose.ts';
+import { reservePort } from './ports.ts';
 import { lastLines } from './start-services.ts';
 import { waitUntil } from './wait-until.ts';
 
@@ -79,16 +78,9 @@ async function isHealthy(httpPort: string): Promise<boolean> {
   }
 }
 
-/** Every part of the server has ports of its own, which a container need not share with anybody. */
+/** Every part of the server has ports of its own. Its table of members holds them in 16 bits with a sign: none above 32767. */
 async function choosePorts() {
-  const taken = new Set<number>();
-  const port = async (): Promise<string> => {
-    // Its table of members holds ports in 16 bits with a sign.
-    const number = randomInt(20_000, 2 ** 15);
-    if (taken.has(number) || !(await isPortFree(number, '127.0.0.1'))) return port();
-    taken.add(number);
-    return String(number);
-  };
+  const port = async () => String(await reservePort());
   return {
     FRONTEND_GRPC_PORT: await port(),
     FRONTEND_MEMBERSHIP_PORT: await port(),
