@@ -236,7 +236,8 @@ async function findReportedOriginals(world: World): Promise<ReadonlySet<string>>
   return new Set(
     data
       .flatMap(({ findings }) => findings)
-      .flatMap(({ code, subject }) => (code === 'original-without-video' ? [subject] : [])),
+      .filter(({ code }) => code === 'original-without-video')
+      .map(({ subject }) => subject),
   );
 }
 

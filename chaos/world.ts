@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { Client } from 'pg';
 import type { Client as TemporalClient } from '@temporalio/client';
+import { ABANDONED_GRACES } from '../src/config/settings.ts';
 import { readStackFile } from '../src/config/stack-file.ts';
 import { identifyProcess, isAlive, readIdentity } from '../src/stack/process-identity.mjs';
 import { openTemporalClient } from '../src/temporal/client.ts';
@@ -37,8 +38,7 @@ export type Part = (typeof PARTS)[number];
 
 /** Leftovers are found after this; all that a run does not own at its end is then gone within one reconcile. */
 export const RECONCILE_GRACE_SECONDS = 4;
-/** By `src/composition/open-stores.ts`. */
-export const ABANDONED_UPLOAD_SECONDS = 24 * RECONCILE_GRACE_SECONDS;
+export const ABANDONED_UPLOAD_SECONDS = ABANDONED_GRACES * RECONCILE_GRACE_SECONDS;
 const ANSWER_MS = 20_000;
 const SQL_MS = 10_000;
 

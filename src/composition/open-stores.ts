@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs';
 import path from 'node:path';
 import type { Config } from '../config/env.ts';
+import { ABANDONED_GRACES } from '../config/settings.ts';
 import { placeOf, type SpacesConfig } from '../config/spaces.ts';
 import type { Database } from '../db/database.ts';
 import { findCountingPlace } from '../db/object-moves.ts';
@@ -89,9 +90,6 @@ function hasDisk({ mediaRoot }: Config): boolean {
 function idFileOf({ dataDir }: Config): string {
   return path.join(dataDir, 'media-root-id');
 }
-
-/** Of an upload by another process only its newest part is known, and a slow client may take long for the next one. */
-const ABANDONED_GRACES = 24;
 
 async function openBucket(
   name: StoreName,

@@ -15,6 +15,12 @@ export interface Setting<T = unknown> {
   readonly reason: string;
 }
 
+/**
+ * So many times `RECONCILE_GRACE_SECONDS` without a new part, and an unfinished upload in a bucket is taken for dead: of one by another
+ * process only its newest part is known, and a slow client may take long for the next.
+ */
+export const ABANDONED_GRACES = 24;
+
 /** Every setting there is. Documentation and `.env.example` name exactly these. */
 export const SETTINGS = {
   HOST: setting(text('127.0.0.1'), {
@@ -327,8 +333,7 @@ export const SETTINGS = {
     reason: 'PostgreSQL and Temporal, on the same disk for the most part, stop where it is full.',
   }),
   RECONCILE_GRACE_SECONDS: setting(integer(3600, 1), {
-    description:
-      'Age below which no stored file is taken for a leftover; 24 times that for an unfinished upload in a bucket.',
+    description: `Age below which no stored file is taken for a leftover; ${ABANDONED_GRACES} times that for an unfinished upload in a bucket.`,
     unit: 'seconds',
     reason: 'An hour: a file is entered within seconds of being stored.',
   }),
