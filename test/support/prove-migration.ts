@@ -16,6 +16,7 @@ import { openTemporalClient } from '../../src/temporal/client.ts';
 import { RECONCILE_SCHEDULE_ID } from '../../src/workflows/messages.ts';
 import { makeClip } from './make-clip.ts';
 import { spacesVariables, startS3Server } from './s3-server.ts';
+import { createStackRequests } from './stack-requests.ts';
 import { startStack } from './stack.ts';
 import { waitUntil } from './wait-until.ts';
 
@@ -45,6 +46,7 @@ const stack = await startStack(
   { OLD_VERSION_GRACE_SECONDS: String(GRACE_SECONDS), VIDEO_PROFILE: 'ladder', USE_SPACES: '' },
   { ownServers: true },
 );
+const { ask, untilEnded } = createStackRequests(stack);
 try {
   await prove();
 } finally {
@@ -232,30 +234,8 @@ async function upload(index: number): Promise<number> {
 }
 
 async function ended(id: number): Promise<void> {
-  const video = await waitUntil(
-    () => ask('GET', `/videos/${id}`),
-    ({ status, lastRun }) =>
-      ['completed', 'failed'].includes(String(status)) &&
-      (lastRun as { state: string }).state !== 'active',
-    600_000,
-    500,
-  );
+  const video = await untilEnded(id, 600_000);
   if (video['status'] !== 'completed') throw new Error(JSON.stringify(video));
-}
-
-async function ask(method: string, route: string, body?: object): Promise<Record<string, unknown>> {
-  const isForm = body instanceof FormData;
-  const response = await fetch(stack.url + route, {
-    method,
-    headers: {
-      Authorization: `Bearer ${stack.apiKey}`,
-      ...(body === undefined || isForm ? {} : { 'Content-Type': 'application/json' }),
-    },
-    ...(body === undefined ? {} : { body: isForm ? body : JSON.stringify(body) }),
-  });
-  const text = await response.text();
-  if (!response.ok) throw new Error(`${method} ${route}: ${response.status} ${text}`);
-  return text === '' ? {} : (JSON.parse(text) as Record<string, unknown>);
 }
 
 async function listNamed(): Promise<readonly NamedObject[]> {

@@ -13,6 +13,7 @@ import { openTemporalClient } from '../../src/temporal/client.ts';
 import { TASK_QUEUES, WORKFLOW_TYPES } from '../../src/workflows/messages.ts';
 import { makeClip } from './make-clip.ts';
 import { spacesVariables, startS3Server } from './s3-server.ts';
+import { createStackRequests } from './stack-requests.ts';
 import { startStack } from './stack.ts';
 import { waitUntil } from './wait-until.ts';
 
@@ -48,6 +49,7 @@ const stack = await startStack(
   },
   { ownServers: true },
 );
+const { send, ask, untilEnded } = createStackRequests(stack);
 try {
   await prove();
 } finally {
@@ -315,44 +317,12 @@ async function upload(name: string, clip: Parameters<typeof makeClip>[1]): Promi
 }
 
 async function ended(id: number, wanted: 'completed' | 'failed'): Promise<void> {
-  const video = await waitUntil(
-    () => ask('GET', `/videos/${id}`),
-    ({ status, lastRun }) =>
-      ['completed', 'failed'].includes(String(status)) &&
-      (lastRun as { state: string }).state !== 'active',
-    300_000,
-    500,
-  );
+  const video = await untilEnded(id, 300_000);
   if (video['status'] !== wanted) throw new Error(JSON.stringify(video));
-}
-
-async function ask(method: string, route: string, body?: object): Promise<Record<string, unknown>> {
-  const isForm = body instanceof FormData;
-  const response = await send(method, route, isForm || !body ? body : JSON.stringify(body));
-  const text = await response.text();
-  return text === '' ? {} : (JSON.parse(text) as Record<string, unknown>);
 }
 
 function get(route: string): Promise<Response> {
   return send('GET', route);
-}
-
-async function send(
-  method: string,
-  route: string,
-  body?: FormData | Blob | string,
-): Promise<Response> {
-  const response = await fetch(stack.url + route, {
-    method,
-    headers: {
-      Authorization: `Bearer ${stack.apiKey}`,
-      ...(typeof body === 'string' && { 'Content-Type': 'application/json' }),
-    },
-    ...(body !== undefined && { body }),
-  });
-  if (!response.ok)
-    throw new Error(`${method} ${route}: ${response.status} ${await response.text()}`);
-  return response;
 }
 
 function say(line: string): void {
