@@ -70,7 +70,7 @@ async function copyByParts(
   );
   if (UploadId === undefined)
     throw new AppError('storage-unavailable', { reason: 'a multipart upload without an id' });
-  const step = partSize(1, sizeBytes, copyBytes);
+  const step = partSize(sizeBytes, copyBytes);
   const parts: CompletedPart[] = [];
   try {
     for (let start = 0; start < sizeBytes; start += step) {

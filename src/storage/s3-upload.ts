@@ -28,9 +28,14 @@ export interface UploadDeps extends PartsDeps {
 export function openS3Upload(
   deps: UploadDeps,
   key: string,
-  { contentType, cacheControl, sizeBytes: expectedBytes, signal }: PutOptions,
+  { contentType, cacheControl, sizeBytes: expectedBytes, mostBytes, signal }: PutOptions,
 ): S3Upload {
   const { bucket, publishing, turns, partBytes } = deps;
+  const boundBytes = expectedBytes ?? mostBytes;
+  const bufferBytes = Math.min(
+    partSize(boundBytes, partBytes),
+    Math.max(1, boundBytes ?? Number.POSITIVE_INFINITY),
+  );
   const target = { Bucket: bucket.name, Key: bucket.pathOf(key) };
   const writer = randomBytes(12).toString('hex');
   const headers = {
@@ -58,10 +63,7 @@ export function openS3Upload(
 
   const makeRoom = async (): Promise<void> => {
     if (buffer.length > 0) await ship();
-    const wanted = partSize(partCount + 1, expectedBytes, partBytes);
-    buffer = takeBuffer(
-      expectedBytes === undefined ? wanted : Math.min(wanted, Math.max(1, expectedBytes)),
-    );
+    buffer = takeBuffer(bufferBytes);
   };
 
   const putWhole = async (stored: StoredObject): Promise<void> => {

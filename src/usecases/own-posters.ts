@@ -88,7 +88,10 @@ function receivePoster(deps: OwnPostersDeps, viewer: Viewer, videoId: VideoId): 
     if (!isPosterFormat(format)) throw new AppError('poster-not-a-picture');
     const key = posterKey(videoId, deps.randomName(), format);
     const contentType = `image/${format === 'jpg' ? 'jpeg' : format}`;
-    opened = { key, sink: await deps.store.openSink(key, { contentType }) };
+    opened = {
+      key,
+      sink: await deps.store.openSink(key, { contentType, mostBytes: MAX_POSTER_BYTES }),
+    };
     await opened.sink.write(bytes);
     return opened;
   };

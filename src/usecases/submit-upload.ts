@@ -90,7 +90,11 @@ export function createSubmitUpload(deps: SubmitUploadDeps): SubmitUpload {
   const live = new Set<string>();
   return {
     receive: async (viewer, length) =>
-      receiveUpload(deps, live, { viewer, ...(await admit(deps, viewer, length)) }),
+      receiveUpload(deps, live, {
+        viewer,
+        mostBytes: Math.min(length?.bytes ?? deps.maxUploadBytes, deps.maxUploadBytes),
+        ...(await admit(deps, viewer, length)),
+      }),
     isLive: (name) => live.has(name),
   };
 }
@@ -100,6 +104,12 @@ interface Admission {
   /** Of the member's quota. */
   readonly allowanceBytes: number | undefined;
   readonly claim: SpaceClaim | undefined;
+}
+
+interface Admitted extends Admission {
+  readonly viewer: Viewer;
+  /** The file is no longer than that. */
+  readonly mostBytes: number;
 }
 
 /** Before a byte has come. @throws `quota-exceeded`, `disk-full` */
@@ -121,7 +131,7 @@ async function admit(
 function receiveUpload(
   deps: SubmitUploadDeps,
   live: Set<string>,
-  { viewer, allowanceBytes, claim }: Admission & { readonly viewer: Viewer },
+  { viewer, mostBytes, allowanceBytes, claim }: Admitted,
 ): IncomingUpload {
   const { store, manifests, maxUploadBytes, memberQuotaBytes } = deps;
   let head: Uint8Array[] = [];
@@ -138,7 +148,8 @@ function receiveUpload(
     if (container === undefined) throw new AppError('upload-not-a-video');
     const { contentType, extension } = container;
     const name = storedName(deps.now(), deps.randomName(), extension);
-    opened = { name, sink: await store.openSink(originalKey(name), { contentType }), container };
+    const sink = await store.openSink(originalKey(name), { contentType, mostBytes });
+    opened = { name, sink, container };
     await opened.sink.write(bytes);
     return opened;
   };

@@ -348,8 +348,10 @@ describe('senders that misbehave', () => {
   it('leaves no file of a sender that goes away', async () => {
     const body = encodeForm([file(film(4_000_000))]);
     for (const cut of [10, 150, 5_000, 1_000_000]) {
+      // One that goes away has its place among this user's uploads until the server has noticed.
+      const { key } = await api.addUser();
       const { socket } = await openRaw(server.port);
-      socket.write(head({ 'Content-Length': body.length }));
+      socket.write(head({ 'Content-Length': body.length, Authorization: `Bearer ${key}` }));
       socket.write(body.subarray(0, cut));
       if (cut === 1_000_000) await waitUntil(filesLeft, (files) => files.length === 1);
       socket.destroy();
