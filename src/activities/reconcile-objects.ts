@@ -81,21 +81,25 @@ async function deleteLeftovers(
   return free.length;
 }
 
+/** A deletion may have taken object and row since the page was listed, so the store is asked again. */
 async function findStrayOriginals(
   deps: ActivityDeps,
   objects: readonly ListedObject[],
 ): Promise<readonly Finding[]> {
-  const originals = objects.filter(({ key }) => isOriginalKey(key));
-  const keys = originals.map(({ key }) => key);
-  const stray = new Set(await deps.database.run((em) => withoutVideo(em, keys)));
-  return originals
-    .filter(({ key }) => stray.has(key))
-    .map(({ key, sizeBytes }) => ({
+  const keys = objects.map(({ key }) => key).filter(isOriginalKey);
+  const findings: Finding[] = [];
+  const stray = await deps.database.run((em) => withoutVideo(em, keys));
+  await eachLimited(stray, ASKED_AT_ONCE, async (key) => {
+    const facts = await deps.store.stat(key);
+    if (facts === undefined) return;
+    findings.push({
       code: 'original-without-video',
       videoId: null,
       subject: key,
-      detail: `No video and no manifest tells of these ${sizeBytes} bytes. Left alone.`,
-    }));
+      detail: `No video and no manifest tells of these ${facts.sizeBytes} bytes. Left alone.`,
+    });
+  });
+  return findings;
 }
 
 /** The store may have got it, or the row may have gone, since the page was listed. */

@@ -277,6 +277,19 @@ describe('rule 23: objects', () => {
     expect(await pipeline.keys('streams/')).toEqual([key]);
   });
 
+  it('that are deleted with their video between the look and the act are not told', async () => {
+    const id = await addWaiting();
+    const { stored_name: name } = await pipeline.video(id);
+    const key = `videos/original/${String(name)}`;
+    await pipeline.deps.store.delete([key]);
+    await put(key);
+    meanwhile.listed = async () => {
+      await pipeline.deps.store.delete([key]);
+      await sql('delete from videos where id = $1', [id]);
+    };
+    expect(await reconcile()).toMatchObject({ counts: { objectsSeen: 1 }, findings: [] });
+  });
+
   it('that rows name and that are gone, or of another size, are reported, and nothing is deleted', async () => {
     const id = await addWaiting();
     await sql(`update videos set status = 'completed', version = 1 where id = $1`, [id]);
