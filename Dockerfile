@@ -20,10 +20,12 @@ RUN apt-get update \
  && rm -rf /var/lib/apt/lists/* \
  && install -d -o node -g node /data
 ENV NODE_ENV=production DATA_DIR=/data
+# Of glibc, for a small worker; see src/host/node-launch.ts.
+ENV MALLOC_ARENA_MAX=2 MALLOC_MMAP_THRESHOLD_=1048576
 WORKDIR /app
 COPY --from=app /app ./
 USER node
 VOLUME /data
 EXPOSE 3000
 # Run it with an init (`docker run --init`, `init: true`), which reaps what ffmpeg leaves.
-CMD ["node", "--max-semi-space-size=1", "src/api/server.ts"]
+CMD ["node", "--max-semi-space-size=1", "--max-old-space-size=160", "src/api/server.ts"]

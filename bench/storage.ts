@@ -59,7 +59,7 @@ async function main({ parts, rounds, seconds }: StorageOptions): Promise<readonl
   }
   if (parts.size === 1 && parts.has('source')) return rows;
   await using spaces = await startProduct(folder, settings);
-  if (parts.has('upload')) for (const gib of [1, 2]) add(await judgeUpload(spaces, gib));
+  if (parts.has('upload')) for (const gib of [1, 10]) add(await judgeUpload(spaces, gib));
   if (parts.has('proxy'))
     for (const row of await judgeProxy(spaces, s3, { rounds, seconds })) add(row);
   if (parts.has('wall')) {

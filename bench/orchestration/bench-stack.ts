@@ -5,6 +5,7 @@ import path from 'node:path';
 import { randomBytes } from 'node:crypto';
 import type { Client } from '@temporalio/client';
 import { PROJECT_ROOT } from '../../src/config/env.ts';
+import { WORKER_LAUNCH } from '../../src/host/node-launch.ts';
 import { readIdentity } from '../../src/stack/process-identity.mjs';
 import { openTemporalClient } from '../../src/temporal/client.ts';
 import { ensureServerSide } from '../../src/temporal/ensure-server-side.ts';
@@ -87,10 +88,15 @@ export async function startNoOpWorker(
   await untilReady(client);
   const child = spawn(
     process.execPath,
-    [path.join(import.meta.dirname, 'no-op-worker.ts'), ...[chunks, chunkMs, cap].map(String)],
+    [
+      ...WORKER_LAUNCH.flags,
+      path.join(import.meta.dirname, 'no-op-worker.ts'),
+      ...[chunks, chunkMs, cap].map(String),
+    ],
     {
       cwd: PROJECT_ROOT,
       env: {
+        ...WORKER_LAUNCH.env,
         ...bench.stack.env,
         DATABASE_URL: bench.databaseUrl,
         TEMPORAL_ADDRESS: bench.temporalAddress,

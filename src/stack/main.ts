@@ -1,5 +1,5 @@
-import { API_NODE_FLAGS } from '../api/node-flags.ts';
 import type { StackConfig } from '../config/env.ts';
+import { API_LAUNCH, WORKER_LAUNCH } from '../host/node-launch.ts';
 import { STOP_MS } from '../host/stop-times.ts';
 import { runStack } from './run-stack.ts';
 import type { StackScripts } from './stack.ts';
@@ -16,13 +16,14 @@ function scripts(config: StackConfig): StackScripts {
       {
         name: 'api',
         file: 'src/api/server.ts',
-        nodeFlags: API_NODE_FLAGS,
+        node: API_LAUNCH,
         healthUrl: `http://${visit}:${config.port}/healthz`,
         stopGraceMs: STOP_MS.api,
       },
       {
         name: 'worker',
         file: 'src/workers/worker.ts',
+        node: WORKER_LAUNCH,
         stopGraceMs: STOP_MS.worker + config.workerDrainSeconds * 1000,
       },
     ],

@@ -1,5 +1,6 @@
 import { dirname } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import type { NodeLaunch } from '../host/node-launch.ts';
 import { STOP_MS } from '../host/stop-times.ts';
 import { launch, type Exit } from './launch.ts';
 import type { Part } from './part-keeper.ts';
@@ -34,8 +35,7 @@ export interface Script {
   readonly name: string;
   /** Path from the root of the checkout. */
   readonly file: string;
-  /** For Node itself, where they cannot be set from inside. */
-  readonly nodeFlags?: readonly string[];
+  readonly node?: NodeLaunch;
   /** Answers 2xx once the part can be used. Absent: it counts as ready when it was started. */
   readonly healthUrl?: string;
   readonly stopGraceMs: number;
@@ -43,10 +43,11 @@ export interface Script {
 
 /** @param env  the whole environment of the script, addresses included */
 export function scriptPart(script: Script, env: NodeJS.ProcessEnv): Part {
-  const { healthUrl } = script;
+  const { healthUrl, node } = script;
   return {
     name: script.name,
-    launch: (onLine) => launchScript([...(script.nodeFlags ?? []), script.file], env, onLine),
+    launch: (onLine) =>
+      launchScript([...(node?.flags ?? []), script.file], { ...node?.env, ...env }, onLine),
     ...(healthUrl !== undefined && {
       waitUntilReady: (signal: AbortSignal) => waitForHealth(healthUrl, signal),
     }),

@@ -24,7 +24,7 @@ export interface ObjectStore {
   /** Opens a place for bytes that arrive bit by bit. The caller ends it by `commit` or `abort`. */
   openSink(
     key: string,
-    options?: Pick<PutOptions, 'contentType' | 'cacheControl' | 'mostBytes'>,
+    options?: Pick<PutOptions, 'contentType' | 'cacheControl' | 'maxBytes'>,
   ): Promise<ObjectSink>;
 
   /**
@@ -100,7 +100,7 @@ export interface PutOptions {
   /** Of the whole stream, where it is known. A stream of another length fails with `storage-object-missing`. */
   readonly sizeBytes?: number;
   /** Where the size is not known: it is at most this; 78 GiB if left out. A store that sends in parts chooses their size by it. */
-  readonly mostBytes?: number | undefined;
+  readonly maxBytes?: number | undefined;
   readonly signal?: AbortSignal;
 }
 

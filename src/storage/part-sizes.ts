@@ -12,8 +12,8 @@ const MOST_PARTS = 10_000;
 export const PART_BYTES = 8 * MIB;
 
 /**
- * @param mostBytes the object's size, or a bound of it; undefined: it will not be over 78 GiB
+ * @param maxBytes the object's size, or a bound of it; undefined: it will not be over 78 GiB
  */
-export function partSize(mostBytes = 0, smallest = PART_BYTES): number {
-  return Math.max(smallest, Math.ceil(mostBytes / MOST_PARTS / MIB) * MIB);
+export function partSize(maxBytes = 0, smallest = PART_BYTES): number {
+  return Math.max(smallest, Math.ceil(maxBytes / MOST_PARTS / MIB) * MIB);
 }

@@ -28,7 +28,7 @@ import { toStorageFault } from './storage-faults.ts';
 import { createTurns } from './turns.ts';
 
 export interface S3StoreOptions extends S3Settings {
-  /** Parts under way at once in this process. Memory: about `PART_BYTES` for each, and for each upload. */
+  /** Parts under way at once in this process. Memory: the size of a part for each, and for each upload. */
   readonly partsAtOnce?: number;
   /** From 5 MiB. */
   readonly partBytes?: number;

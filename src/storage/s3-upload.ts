@@ -28,10 +28,10 @@ export interface UploadDeps extends PartsDeps {
 export function openS3Upload(
   deps: UploadDeps,
   key: string,
-  { contentType, cacheControl, sizeBytes: expectedBytes, mostBytes, signal }: PutOptions,
+  { contentType, cacheControl, sizeBytes: expectedBytes, maxBytes, signal }: PutOptions,
 ): S3Upload {
   const { bucket, publishing, turns, partBytes } = deps;
-  const boundBytes = expectedBytes ?? mostBytes;
+  const boundBytes = expectedBytes ?? maxBytes;
   const bufferBytes = Math.min(
     partSize(boundBytes, partBytes),
     Math.max(1, boundBytes ?? Number.POSITIVE_INFINITY),
@@ -140,7 +140,7 @@ export function openS3Upload(
 }
 
 /** Parts are large: fresh memory for each would be given back late. What is not used for a moment is given back. */
-const MOST_IDLE = 4;
+const MOST_IDLE_BYTES = 4 * PART_BYTES;
 const IDLE_MS = 5_000;
 const idle: Buffer[] = [];
 const forgetting = setTimeout(() => idle.splice(0), IDLE_MS).unref();
@@ -153,6 +153,7 @@ function takeBuffer(sizeBytes: number): Buffer<ArrayBuffer> {
 
 /** Only what was sent in full: of a request that broke off the system may still hold the bytes. */
 function keepForLater(buffer: Buffer): void {
-  if (buffer.length === PART_BYTES && idle.length < MOST_IDLE) idle.push(buffer);
+  const idleBytes = idle.reduce((sum, { length }) => sum + length, buffer.length);
+  if (buffer.length >= PART_BYTES && idleBytes <= MOST_IDLE_BYTES) idle.push(buffer);
   forgetting.refresh();
 }

@@ -90,7 +90,7 @@ function receivePoster(deps: OwnPostersDeps, viewer: Viewer, videoId: VideoId): 
     const contentType = `image/${format === 'jpg' ? 'jpeg' : format}`;
     opened = {
       key,
-      sink: await deps.store.openSink(key, { contentType, mostBytes: MAX_POSTER_BYTES }),
+      sink: await deps.store.openSink(key, { contentType, maxBytes: MAX_POSTER_BYTES }),
     };
     await opened.sink.write(bytes);
     return opened;

@@ -92,7 +92,7 @@ export function createSubmitUpload(deps: SubmitUploadDeps): SubmitUpload {
     receive: async (viewer, length) =>
       receiveUpload(deps, live, {
         viewer,
-        mostBytes: Math.min(length?.bytes ?? deps.maxUploadBytes, deps.maxUploadBytes),
+        maxBytes: Math.min(length?.bytes ?? deps.maxUploadBytes, deps.maxUploadBytes),
         ...(await admit(deps, viewer, length)),
       }),
     isLive: (name) => live.has(name),
@@ -109,7 +109,7 @@ interface Admission {
 interface Admitted extends Admission {
   readonly viewer: Viewer;
   /** The file is no longer than that. */
-  readonly mostBytes: number;
+  readonly maxBytes: number;
 }
 
 /** Before a byte has come. @throws `quota-exceeded`, `disk-full` */
@@ -131,7 +131,7 @@ async function admit(
 function receiveUpload(
   deps: SubmitUploadDeps,
   live: Set<string>,
-  { viewer, mostBytes, allowanceBytes, claim }: Admitted,
+  { viewer, maxBytes, allowanceBytes, claim }: Admitted,
 ): IncomingUpload {
   const { store, manifests, maxUploadBytes, memberQuotaBytes } = deps;
   let head: Uint8Array[] = [];
@@ -148,7 +148,7 @@ function receiveUpload(
     if (container === undefined) throw new AppError('upload-not-a-video');
     const { contentType, extension } = container;
     const name = storedName(deps.now(), deps.randomName(), extension);
-    const sink = await store.openSink(originalKey(name), { contentType, mostBytes });
+    const sink = await store.openSink(originalKey(name), { contentType, maxBytes });
     opened = { name, sink, container };
     await opened.sink.write(bytes);
     return opened;

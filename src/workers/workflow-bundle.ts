@@ -14,6 +14,9 @@ const SOURCE_ROOT = fileURLToPath(new URL('..', import.meta.url));
 /** What the bundle is made of; the lock file stands for the SDK's version. */
 const INGREDIENTS = ['workflows', 'domain', 'activities/contracts.ts', '../package-lock.json'];
 
+/** It needs more than the process around it. */
+const BUNDLER_HEAP = { maxYoungGenerationSizeMb: 16, maxOldGenerationSizeMb: 512 };
+
 /**
  * The workflow code as one file, made once for each state of the sources and kept.
  *
@@ -63,7 +66,10 @@ async function removeOlder(bundlePath: string): Promise<void> {
 
 function bundleInThread(bundlePath: string): Promise<void> {
   return new Promise((resolve, reject) => {
-    const thread = new Thread(new URL(import.meta.url), { workerData: { bundlePath } });
+    const thread = new Thread(new URL(import.meta.url), {
+      workerData: { bundlePath },
+      resourceLimits: BUNDLER_HEAP,
+    });
     thread.once('message', () => resolve());
     thread.once('error', reject);
     thread.once('exit', (code) => reject(new Error(`the workflow bundler ended with ${code}`)));

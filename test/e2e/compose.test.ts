@@ -5,9 +5,9 @@ import path from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import { Client } from 'pg';
-import { API_NODE_FLAGS } from '../../src/api/node-flags.ts';
 import { PROJECT_ROOT } from '../../src/config/env.ts';
 import { SETTINGS } from '../../src/config/settings.ts';
+import { API_LAUNCH, WORKER_LAUNCH } from '../../src/host/node-launch.ts';
 import { launch, type Exit, type Launched } from '../../src/stack/launch.ts';
 import { reservePort } from '../support/ports.ts';
 import {
@@ -52,7 +52,7 @@ describe('docker-compose.yml', () => {
     const expected = Object.keys(SETTINGS).filter((name) => !NOT_FOR_CONTAINERS.includes(name));
     for (const name of ['migrate', 'api', 'worker']) {
       const given = Object.keys(requireService(file, name).environment ?? {});
-      expect(given.filter((key) => key !== 'NODE_OPTIONS').toSorted()).toEqual(expected.toSorted());
+      expect(given.toSorted()).toEqual(expected.toSorted());
     }
   });
 
@@ -117,10 +117,15 @@ describe('docker-compose.yml', () => {
     expect(readDockerfile()).toContain(`node:${devDependencies.node}-bookworm-slim`);
   });
 
-  it('starts the API with the flags of Node that keep it small', () => {
-    expect(commandOf(requireService(file, 'api'))).toEqual(
-      expect.arrayContaining([...API_NODE_FLAGS]),
-    );
+  it.each([
+    ['api', API_LAUNCH, 'src/api/server.ts'],
+    ['worker', WORKER_LAUNCH, 'src/workers/worker.ts'],
+  ])('starts the %s as `npm start` does, so that it stays small', (name, { flags, env }, main) => {
+    expect(commandOf(requireService(file, name))).toEqual(['node', ...flags, main]);
+    expect(imageEnvironment()).toMatchObject(env);
+  });
+
+  it('has an image that runs the API', () => {
     const image = /^CMD (.+)$/m.exec(readDockerfile())?.[1] ?? '';
     expect(JSON.parse(image)).toEqual(commandOf(requireService(file, 'api')));
   });

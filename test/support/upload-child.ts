@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
-import { API_NODE_FLAGS } from '../../src/api/node-flags.ts';
+import { API_LAUNCH } from '../../src/host/node-launch.ts';
 import type { UploadServerOptions } from './upload-server.ts';
 
 /** The upload server as a process of its own, which a test may kill and measure. */
@@ -22,7 +22,9 @@ export interface UploadChild {
 
 export async function spawnUploadChild(options: UploadServerOptions): Promise<UploadChild> {
   const program = fileURLToPath(new URL('upload-server.ts', import.meta.url));
-  const child = spawn(process.execPath, [...API_NODE_FLAGS, program, JSON.stringify(options)], {
+  const { flags, env } = API_LAUNCH;
+  const child = spawn(process.execPath, [...flags, program, JSON.stringify(options)], {
+    env: { ...env, ...process.env },
     stdio: ['ignore', 'pipe', 'inherit'],
   });
   const ended = once(child, 'exit').then(([, signal]) => signal as NodeJS.Signals | null);
