@@ -2,7 +2,7 @@ import { createHash, randomBytes } from 'node:crypto';
 import { chmodSync, chownSync, cpSync, existsSync, mkdirSync, readdirSync } from 'node:fs';
 import { readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { ensureCluster, type PostgresCluster } from './postgres-server.ts';
+import { ensureCluster, refuseOtherMajor, type PostgresCluster } from './postgres-server.ts';
 import { SHARED_STATE_DIR, type PostgresBinaries } from './postgres-binaries.ts';
 import type { Account } from './launch.ts';
 import { findFreePort, isPortFree } from './ports.ts';
@@ -29,9 +29,10 @@ interface PostgresRecord {
   readonly directory: string;
   readonly password: string;
   readonly port: number;
-  readonly major: number;
   /** False until the cluster is whole. */
   readonly made: boolean;
+  /** The cluster is a copy of the restored one, which may still lie beside the record. */
+  readonly isCopy?: boolean;
 }
 
 /** Where the cluster of a backup lies, by its record: beside its record, wherever that is and whoever starts there. */
@@ -66,24 +67,29 @@ export async function openPostgresHome(options: {
     ? join(sharedDir, createHash('sha256').update(dataDir).digest('hex').slice(0, 16), 'pg')
     : join(dataDir, 'pg');
   const recordFile = join(dataDir, RECORD);
+  const restored = join(dataDir, BESIDE);
   const found = readRecord(recordFile);
   const record =
-    found?.directory === BESIDE ? adopt(found, { dataDir, directory, account, say }) : found;
+    found?.directory === BESIDE
+      ? adopt(found, { restored, recordFile, directory, account, binaries, say })
+      : found;
 
+  if (record?.isCopy) putInPlace(directory, say);
   if (record?.made && !existsSync(directory)) followMovedCluster(record, { directory, recordFile });
-  if (!record && existsSync(directory)) setAside(directory, say);
+  if (!record && existsSync(directory))
+    setAside(directory, 'The data folder is another one, so the database of the one before', say);
 
   const draft: PostgresRecord = {
     directory,
     password: record?.password ?? randomBytes(18).toString('base64url'),
     port: record?.port ?? (await findFreePort()),
-    major: binaries.major,
     made: record?.made ?? false,
   };
   if (!draft.made) writeRecord(recordFile, draft); // the password must outlive a kill during initdb
   const cluster = { directory, binaries, account, password: draft.password, durable: true };
   if (!existsSync(directory)) say(`Making the database in ${directory} …`);
   ensureCluster(cluster);
+  if (record?.isCopy && directory !== restored) rmSync(restored, { recursive: true, force: true });
   if (account) writeFileSync(ownerFile(directory), `${dataDir}\n`);
   // Asked last: making a cluster takes seconds, in which somebody may have taken it.
   const port = (await isPortFree(draft.port, '127.0.0.1')) ? draft.port : await findFreePort();
@@ -98,38 +104,54 @@ export function writeMovableRecord(dataDir: string, folder: string): void {
   writeRecord(join(folder, RECORD), { ...record, directory: BESIDE });
 }
 
-/** Makes the cluster of a restored data folder ours, and puts it where it belongs. A kill in between is mended by the next call. */
+/**
+ * Makes the cluster of a restored data folder ours. Where it belongs elsewhere a copy of it is made, and only once that is whole the
+ * record says so: a kill before it begins anew, a kill after it goes on with {@link putInPlace}.
+ */
 function adopt(
   record: PostgresRecord,
-  options: { dataDir: string; directory: string; account: Account | undefined; say: Say },
+  options: {
+    restored: string;
+    recordFile: string;
+    directory: string;
+    account: Account | undefined;
+    binaries: PostgresBinaries;
+    say: Say;
+  },
 ): PostgresRecord {
-  const { dataDir, directory, account, say } = options;
-  const restored = join(dataDir, BESIDE);
-  if (!existsSync(restored)) {
+  const { restored, recordFile, directory, account, binaries, say } = options;
+  if (!existsSync(join(restored, 'PG_VERSION'))) {
     throw new StackProblem(
       `This data folder was restored without its database: put ${restored} there from the same backup.`,
     );
   }
+  refuseOtherMajor(restored, binaries.major);
   say(`Taking over the restored database in ${restored} …`);
-  if (directory === restored) giveTo(directory, account);
-  else bring(restored, { directory, account, say });
-  const adopted = { ...record, directory };
-  writeRecord(join(dataDir, RECORD), adopted);
-  if (directory !== restored) rmSync(restored, { recursive: true });
+  const isCopy = directory !== restored;
+  if (isCopy) copyWhole(restored, draftOf(directory));
+  giveTo(isCopy ? draftOf(directory) : restored, account);
+  const adopted = { ...record, directory, isCopy };
+  writeRecord(recordFile, adopted);
   return adopted;
 }
 
-function bring(
-  restored: string,
-  { directory, account, say }: { directory: string; account: Account | undefined; say: Say },
-): void {
-  if (existsSync(directory)) setAside(directory, say);
-  const draft = `${directory}.new`;
-  rmSync(draft, { recursive: true, force: true });
-  mkdirSync(dirname(directory), { recursive: true, mode: 0o755 });
-  cpSync(restored, draft, { recursive: true });
-  giveTo(draft, account);
+function copyWhole(from: string, to: string): void {
+  rmSync(to, { recursive: true, force: true });
+  mkdirSync(dirname(to), { recursive: true, mode: 0o755 });
+  cpSync(from, to, { recursive: true });
+}
+
+/** Gives the copy of a restored cluster the place of any other. */
+function putInPlace(directory: string, say: Say): void {
+  const draft = draftOf(directory);
+  if (!existsSync(draft)) return;
+  if (existsSync(directory))
+    setAside(directory, 'The database that lay in the place of the restored one', say);
   renameSync(draft, directory);
+}
+
+function draftOf(directory: string): string {
+  return `${directory}.new`;
 }
 
 /** PostgreSQL starts only on files that nobody else may touch. */
@@ -170,10 +192,10 @@ function followMovedCluster(
   renameSync(dirname(old), dirname(directory));
 }
 
-function setAside(directory: string, say: Say): void {
+function setAside(directory: string, what: string, say: Say): void {
   const aside = `${directory}-${new Date().toISOString().replace(/\D/g, '').slice(0, 14)}`;
   renameSync(directory, aside);
-  say(`The data folder is another one, so the database of the one before was moved to ${aside}.`);
+  say(`${what} was moved to ${aside}.`);
 }
 
 function readRecord(path: string): PostgresRecord | undefined {

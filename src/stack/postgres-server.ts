@@ -55,6 +55,18 @@ export function ensureCluster(cluster: PostgresCluster): void {
   renameSync(draft, directory);
 }
 
+/** @throws StackProblem with the lines that dump and restore it, where the cluster was made by another major version */
+export function refuseOtherMajor(directory: string, major: number): void {
+  const found = readFileSync(join(directory, 'PG_VERSION'), 'utf8').trim();
+  if (Number(found) === major) return;
+  const old = `/usr/lib/postgresql/${found}/bin`;
+  throw new StackProblem(
+    `${directory} was made by PostgreSQL ${found} and this is ${major}: dump it with PostgreSQL ${found} and the password in postgres.json ` +
+      `(\`${old}/pg_ctl -D ${directory} -o '-p 5499 -k /tmp' -w start && ${old}/pg_dump --clean --if-exists -h /tmp -p 5499 -U ${OWNER} ${OWNER} > ${OWNER}.sql && ${old}/pg_ctl -D ${directory} stop\`), ` +
+      `move it away (\`mv ${directory} ${directory}-${found}\`) and postgres.json too, start again and restore it (\`psql "$DATABASE_URL" < ${OWNER}.sql\`, with the URL in stack.json).`,
+  );
+}
+
 /** Starts the server of an existing cluster; it is not ready yet, see {@link waitForPostgres}. */
 export function launchPostgres(
   cluster: PostgresCluster,
@@ -178,17 +190,6 @@ function runInitdb(cluster: PostgresCluster, draft: string, passwordFile: string
   );
   if (status === 0) return;
   throw new StackProblem(`PostgreSQL could not make its folder ${draft}: ${lastLine(stderr)}`);
-}
-
-function refuseOtherMajor(directory: string, major: number): void {
-  const found = readFileSync(join(directory, 'PG_VERSION'), 'utf8').trim();
-  if (Number(found) === major) return;
-  const old = `/usr/lib/postgresql/${found}/bin`;
-  throw new StackProblem(
-    `${directory} was made by PostgreSQL ${found} and this is ${major}: dump it with PostgreSQL ${found} ` +
-      `(\`${old}/pg_ctl -D ${directory} -o '-p 5499 -k /tmp' -w start && ${old}/pg_dump -h /tmp -p 5499 -U ${OWNER} ${OWNER} > ${OWNER}.sql && ${old}/pg_ctl -D ${directory} stop\`), ` +
-      `move it away (\`mv ${directory} ${directory}-${found}\`), start again and restore it (\`psql "$DATABASE_URL" < ${OWNER}.sql\`, with the URL in stack.json).`,
-  );
 }
 
 function lastLine(text: string): string {

@@ -32,12 +32,12 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(folder, { recursive: true, force: true }));
 
-function open(dir = dataDir) {
+function open(dir = dataDir, say = (line: string) => void said.push(line)) {
   return openPostgresHome({
     dataDir: dir,
     account,
     binaries: findPostgresBinaries(account),
-    say: (line) => said.push(line),
+    say,
     sharedDir: join(folder, 'shared'),
   });
 }
@@ -81,8 +81,7 @@ describe('openPostgresHome', () => {
     rmSync(dataDir, { recursive: true });
     expect((await open()).cluster.password).not.toBe(cluster.password);
     expect(said).toContainEqual(expect.stringContaining('was moved to'));
-    const kept = readdirSync(dirname(cluster.directory)).filter((name) => name.startsWith('pg-'));
-    expect(kept).toHaveLength(1);
+    expect(setAsideBeside(cluster.directory)).toHaveLength(1);
   });
 
   itAsRoot('follows a data folder that was moved, and refuses a copy of one', async () => {
@@ -113,6 +112,79 @@ describe('openPostgresHome', () => {
       expect((await open(moved)).cluster).toEqual(restored.cluster);
     }
   });
+
+  itAsRoot(
+    'touches nothing before a restored cluster fits, then puts aside what lay in its place',
+    async () => {
+      const { cluster } = await open();
+      await backUp(cluster.directory, dataDir);
+      const restored = join(dataDir, 'pg');
+      const before = everything();
+      writeFileSync(join(restored, 'PG_VERSION'), '17\n');
+      await expect(open()).rejects.toThrow(`${restored} was made by PostgreSQL 17 and this is 18`);
+      expect(everything()).toEqual(before);
+
+      cpSync(join(cluster.directory, 'PG_VERSION'), join(restored, 'PG_VERSION'));
+      said = [];
+      await open();
+      const [aside, ...more] = setAsideBeside(cluster.directory);
+      expect(more).toEqual([]);
+      expect(said).toEqual([
+        `Taking over the restored database in ${restored} …`,
+        `The database that lay in the place of the restored one was moved to ${aside}.`,
+      ]);
+    },
+  );
+
+  itAsRoot('goes on where the taking over of a restored cluster was killed', async () => {
+    const { cluster } = await open();
+    await backUp(cluster.directory, dataDir);
+    writeFileSync(join(dataDir, 'pg', 'restored'), '');
+    const isRestored = () => existsSync(join(cluster.directory, 'restored'));
+    const killed = open(dataDir, (line) => {
+      if (line.includes('was moved to')) throw new Error('killed');
+    });
+    await expect(killed).rejects.toThrow('killed');
+    expect(existsSync(cluster.directory)).toBe(false);
+    said = [];
+    expect((await open()).cluster).toEqual(cluster);
+    expect(isRestored()).toBe(true);
+    expect(setAsideBeside(cluster.directory)).toHaveLength(1);
+    expect(existsSync(join(dataDir, 'pg'))).toBe(false);
+    expect(said).toEqual([]);
+  });
+
+  itAsRoot('removes what was taken over only where it lies in its place', async () => {
+    const { cluster } = await open();
+    const record = join(dataDir, 'postgres.json');
+    const text = readFileSync(record, 'utf8');
+    const leftover = join(dataDir, 'pg');
+    await copyTree(cluster.directory, leftover);
+    await open();
+    expect(existsSync(leftover)).toBe(true); // nobody's: no restore has left it
+
+    writeFileSync(record, text.replace('{', '{ "isCopy": true,'));
+    renameSync(cluster.directory, `${cluster.directory}-hidden`);
+    await expect(open()).rejects.toThrow('is gone: put it back');
+    expect(existsSync(leftover)).toBe(true);
+
+    renameSync(`${cluster.directory}-hidden`, cluster.directory);
+    expect((await open()).cluster).toEqual(cluster);
+    expect(existsSync(leftover)).toBe(false);
+    expect(readFileSync(record, 'utf8')).toBe(text);
+  });
+
+  /** Names and contents of all records, and the names of all clusters. */
+  function everything() {
+    const paths = readdirSync(folder, { recursive: true, encoding: 'utf8' }).toSorted();
+    const records = paths.filter((path) => path.endsWith('postgres.json'));
+    return [paths, records.map((path) => readFileSync(join(folder, path), 'utf8'))];
+  }
+
+  function setAsideBeside(directory: string): readonly string[] {
+    const names = readdirSync(dirname(directory)).filter((name) => name.startsWith('pg-'));
+    return names.map((name) => join(dirname(directory), name));
+  }
 
   /** Of a cluster that does not run. */
   async function backUp(cluster: string, to: string): Promise<void> {
