@@ -6,12 +6,9 @@ export interface NodeLaunch {
 
 /**
  * A young generation of 1 MB instead of 16 or more: what is short-lived goes sooner, and with buffers the memory outside of the heap
- * that hangs on them. A bound on the old one makes V8 collect before it grows; neither process comes near it.
+ * that hangs on them.
  */
-const heap = (oldSpaceMb: number): readonly string[] => [
-  '--max-semi-space-size=1',
-  `--max-old-space-size=${oldSpaceMb}`,
-];
+const YOUNG = '--max-semi-space-size=1';
 
 /**
  * For glibc, which else gives each thread arenas of its own, and after the first large buffer that is freed takes the next ones from
@@ -19,5 +16,7 @@ const heap = (oldSpaceMb: number): readonly string[] => [
  */
 const env = { MALLOC_ARENA_MAX: '2', MALLOC_MMAP_THRESHOLD_: '1048576' };
 
-export const API_LAUNCH: NodeLaunch = { flags: heap(160), env };
-export const WORKER_LAUNCH: NodeLaunch = { flags: heap(256), env };
+/** Without a bound on the old generation: it would halve what many viewers get at once. Containers have one, for their memory. */
+export const API_LAUNCH: NodeLaunch = { flags: [YOUNG], env };
+/** The bound, which the worker does not come near, makes V8 collect before it grows. */
+export const WORKER_LAUNCH: NodeLaunch = { flags: [YOUNG, '--max-old-space-size=256'], env };
