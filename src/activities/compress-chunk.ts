@@ -40,7 +40,7 @@ export function compressChunk(deps: ActivityDeps, work: ChunkWork): Promise<{ te
     piece,
     chunk: work.chunk,
     onProcessingQueue: true,
-    handsOver: !work.lowMemory,
+    retriesWithLessMemory: !work.lowMemory,
   };
   return doHeavyWork(deps, spec, async (attempt) => {
     const plan = requirePlan(attempt.run);

@@ -35,7 +35,7 @@ export interface HeavySpec {
   /** On the capped queue: a video with nothing published is `processing` from here on. */
   readonly onProcessingQueue: boolean;
   /** Whether the workflow does the work in another way, with less memory, once its tool was killed too often for this one. */
-  readonly handsOver?: boolean;
+  readonly retriesWithLessMemory?: boolean;
 }
 
 /** What a tool makes, so that its progress tells the progress of the step; what follows it, checks and storing, is the rest. */
@@ -250,8 +250,8 @@ function chooseEnd({ code }: AppError): AttemptEnd {
   return ENDS[FAULTS[ERRORS[code].fault].tries];
 }
 
-function wasKilledEnough({ handsOver = false }: HeavySpec, kills: number): boolean {
-  return kills >= (handsOver ? KILLS_BEFORE_LOW_MEMORY : MOST_KILLS);
+function wasKilledEnough({ retriesWithLessMemory = false }: HeavySpec, kills: number): boolean {
+  return kills >= (retriesWithLessMemory ? KILLS_BEFORE_LOW_MEMORY : MOST_KILLS);
 }
 
 /** A disk may be full for any file that a step writes itself. What else has no name is a fault of ours. */

@@ -61,7 +61,7 @@ export interface VideoWorkflows {
 /** A bound on the call itself: a race would leave it retrying behind. */
 const DEADLINE_MS = 3_000;
 
-/** @param deadlineMs for tests on a machine that is busy: how long Temporal may take to answer */
+/** @param deadlineMs how long Temporal may take to answer */
 export function createVideoWorkflows(client: Client, deadlineMs = DEADLINE_MS): VideoWorkflows {
   const bounded = async <T>(call: () => Promise<T>): Promise<T> => {
     try {
