@@ -132,6 +132,19 @@ describe('docker-compose.yml', () => {
     expect(JSON.parse(image)).toEqual(commandOf(requireService(file, 'api')));
   });
 
+  it('has the services whose containers the documented commands borrow, each free to run twice', () => {
+    const calls = documentedCalls();
+    const borrowed = calls.filter(({ verb }) => verb === 'run');
+    expect(new Set(calls.map(({ service }) => service))).toEqual(
+      new Set(['api', 'postgres', 'temporal-namespace', 'worker']),
+    );
+    for (const { service, line } of borrowed) {
+      const { networks = {}, volumes } = requireService(file, service);
+      expect([line, JSON.stringify(networks)]).toEqual([line, '{}']);
+      if (line.includes(' -v ')) expect([line, volumes]).toEqual([line, ['data:/data']]);
+    }
+  });
+
   it("is understood by compose's own parser where there is one", () => {
     const parser = [['docker', 'compose'], ['docker-compose']].find(
       ([program = '', ...args]) => spawnSync(program, [...args, 'version']).status === 0,
@@ -291,6 +304,15 @@ function isFault(line: string): boolean {
   } catch {
     return true;
   }
+}
+
+/** What `docs/deployment.md` runs in containers: `exec` in one that is there, `run` in a further one of its service. */
+function documentedCalls() {
+  const text = readFileSync(path.join(PROJECT_ROOT, 'docs/deployment.md'), 'utf8');
+  const calls = text.matchAll(
+    /docker compose (run|exec) (?:-T |--rm |--no-deps |(?:-v|--entrypoint) \S+ )*(\S+).*/g,
+  );
+  return [...calls].map(([line, verb = '', service = '']) => ({ verb, service, line }));
 }
 
 async function createEmptyDatabase(): Promise<{ url: string; drop: () => Promise<void> }> {
