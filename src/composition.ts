@@ -4,6 +4,7 @@ import path from 'node:path';
 import type { Client } from '@temporalio/client';
 import type { ActivityDeps, WorkDisks } from './activities/deps.ts';
 import { createEncoderAdmission } from './activities/encoder-admission.ts';
+import { createObjectRows } from './composition/object-rows.ts';
 import { openStores } from './composition/open-stores.ts';
 import { type Config, PROJECT_ROOT } from './config/env.ts';
 import { createDatabase } from './db/database.ts';
@@ -21,6 +22,7 @@ import { createManifestFolder } from './storage/manifest-folder.ts';
 import type { ObjectStore } from './storage/object-store.ts';
 import { openToPages } from './storage/open-to-pages.ts';
 import { bucketAddress } from './storage/presign.ts';
+import type { ObjectRows } from './storage/save-objects.ts';
 import { startRetention } from './temporal/apply-retention.ts';
 import { openTemporalClient } from './temporal/client.ts';
 import { createRunDescriptions } from './temporal/run-descriptions.ts';
@@ -338,15 +340,16 @@ export async function composeRetention(config: Config): Promise<{
   };
 }
 
-/** What the backup command works with: everything that is stored, wherever it lies. */
+/** What the backup command works with: everything that is stored, wherever it lies, and what the database says of it. */
 export async function composeBackup(
   config: Config,
-): Promise<{ readonly store: ObjectStore; close(): Promise<void> }> {
+): Promise<{ readonly store: ObjectStore; readonly rows: ObjectRows; close(): Promise<void> }> {
   const logger = createLogger({ level: 'warn', format: config.logFormat, name: 'backup' });
   const database = createDatabase(await openOrm({ databaseUrl: config.databaseUrl, poolSize: 1 }));
   const stores = await openStores(config, { logger, database });
   return {
     store: stores.store,
+    rows: createObjectRows(database),
     async close() {
       stores.close();
       await database.close();

@@ -6,22 +6,27 @@ import {
   loadStackConfig,
   PROJECT_ROOT,
 } from '../config/env.ts';
-import { formatBytes } from '../domain/disk-space.ts';
-import { AppError } from '../domain/errors.ts';
 import { StackProblem } from '../stack/stack-problem.ts';
-import { createLocalStore } from '../storage/local-store.ts';
-import type { ObjectStore } from '../storage/object-store.ts';
-import { pruneObjects, saveObjects, type SavedObjects } from '../storage/save-objects.ts';
+import { createLocalStore, type LocalStore } from '../storage/local-store.ts';
 import {
-  clearFiles,
+  findMissing,
+  type ObjectRows,
+  pruneObjects,
+  type SavedObjects,
+  saveObjects,
+} from '../storage/save-objects.ts';
+import {
+  clearDrafts,
   markBackup,
   openBackupFolder,
+  originalsOfUploads,
+  putInPlace,
   saveFiles,
   syncFolder,
 } from './backup/backup-folder.ts';
 import { type BackupCommand, readBackupCommand } from './backup/read-arguments.ts';
-import { dumpDatabase, saveCluster } from './backup/save-database.ts';
-import { CommandProblem } from './client/problem.ts';
+import { dumpDatabase, saveCluster, type SavedDatabase } from './backup/save-database.ts';
+import { describeFaults, describeSaved, toProblem } from './backup/tell.ts';
 import { runCommand } from './client/run-command.ts';
 
 /**
@@ -29,11 +34,11 @@ import { runCommand } from './client/run-command.ts';
  * date.
  *
  * Media, then the database, then media once more: what rows name was there when they were copied, so it was met by the first round,
- * or is by the second. Only then what nobody names any more goes from the copy, so that a backup that is broken off leaves the one
- * before it whole.
+ * or is by the second. Only then the new database comes into the place of the one before, and what no row names any more goes from
+ * the copy: a backup that is broken off leaves the one before it whole.
  */
 
-await runCommand(main, ConfigError, AppError, StackProblem);
+await runCommand(main, ConfigError, StackProblem);
 
 async function main(args: readonly string[], signal: AbortSignal): Promise<void> {
   const command = readBackupCommand(args);
@@ -47,7 +52,7 @@ async function main(args: readonly string[], signal: AbortSignal): Promise<void>
 
 async function backUp(command: BackupCommand, config: Config, signal: AbortSignal): Promise<void> {
   const { folder } = command;
-  const release = openBackupFolder(folder, config.dataDir);
+  const release = openBackupFolder(folder, [config.dataDir, config.mediaRoot, config.processDir]);
   try {
     await save(command, config, signal);
     syncFolder(folder);
@@ -64,55 +69,64 @@ async function save(
   config: Config,
   signal: AbortSignal,
 ): Promise<void> {
-  await clearFiles(folder);
+  await clearDrafts(folder);
   // Only now: it brings in everything, and a typing error should be told at once.
   const { composeBackup } = await import('../composition.ts');
-  const { store: from, close } = await composeBackup(config);
+  const { store: from, rows, close } = await composeBackup(config);
   try {
-    const to = media ? await openCopy(folder) : undefined;
-    const rounds: ReadonlySet<string>[] = [];
-    const saveRound = async (): Promise<void> => {
+    const saving = media ? { from, to: await openCopy(folder), rows } : undefined;
+    const saveRound = async (): Promise<SavedObjects | undefined> => {
       await saveFiles(folder, { ...config, envFile: join(PROJECT_ROOT, '.env') });
-      if (to === undefined) return;
-      const saved = await saveObjects({ from, to }, signal);
-      rounds.push(saved.keys);
-      print(`media: ${describe(saved)}`);
+      if (saving === undefined) return undefined;
+      const saved = await saveObjects(saving, signal);
+      print(`media: ${describeSaved(saved)}`);
+      return saved;
     };
-    await saveRound();
-    if (database) print(`database: ${await saveDatabase(folder, config, signal)}`);
-    await saveRound();
+    const first = await saveRound();
+    const saved = database ? await saveDatabase(folder, config, signal) : undefined;
+    if (saved !== undefined) print(`database: ${saved.path}`);
+    const second = await saveRound();
+    await putInPlace(folder, 'process');
+    await saved?.putInPlace();
+    if (saving === undefined || !first || !second) return;
+    const met = [first.keys, second.keys];
+    for (const line of describeFaults(second, await findMissing(saving, met)))
+      print(`media: ${line}`);
     // What an older database names is not known.
-    if (to !== undefined && database)
-      print(`media: ${await pruneObjects(to, rounds)} file(s) that nobody needs any more removed`);
+    if (!database) return;
+    const removed = await pruneObjects({ ...saving, rows: withUploads(rows, folder) }, met);
+    print(`media: ${removed} file(s) that nobody needs any more removed`);
   } finally {
     await close();
   }
 }
 
-async function openCopy(folder: string): Promise<ObjectStore> {
+/** What is uploaded and not in the database yet is needed, too. */
+function withUploads(rows: ObjectRows, folder: string): ObjectRows {
+  const uploads = originalsOfUploads(folder);
+  return {
+    ...rows,
+    withoutOwner: async (keys) =>
+      (await rows.withoutOwner(keys)).filter((key) => !uploads.has(key)),
+  };
+}
+
+async function openCopy(folder: string): Promise<LocalStore> {
   const root = join(folder, 'media');
   const store = await createLocalStore({ root, idFile: join(folder, 'media-root-id') });
   await store.sweepIncoming();
   return store;
 }
 
-/** @returns where it was saved */
-async function saveDatabase(folder: string, config: Config, signal: AbortSignal): Promise<string> {
+async function saveDatabase(
+  folder: string,
+  config: Config,
+  signal: AbortSignal,
+): Promise<SavedDatabase> {
   const { databaseUrl: url, dataDir } = config;
   return loadStackConfig().databaseUrl === undefined
     ? saveCluster(folder, { dataDir, url, signal })
     : dumpDatabase(folder, url, signal);
-}
-
-/** A failed system call, as on a full disk, is nothing that the program does not expect. */
-function toProblem(error: unknown, folder: string): unknown {
-  return error instanceof Error && 'syscall' in error
-    ? new CommandProblem(`Could not save to ${folder}: ${error.message}`)
-    : error;
-}
-
-function describe({ keys, copiedObjects, copiedBytes }: SavedObjects): string {
-  return `${keys.size} file(s), of which ${copiedObjects} (${formatBytes(copiedBytes)}) were copied now`;
 }
 
 function print(text: string): void {

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { lstat, realpath, rmdir, unlink } from 'node:fs/promises';
+import { lstat, realpath, rename, rmdir, unlink, utimes } from 'node:fs/promises';
 import { dirname, join, relative } from 'node:path';
 import { AppError } from '../domain/errors.ts';
 import {
@@ -32,6 +32,18 @@ export interface LocalStoreOptions {
   readonly crashPoint?: (name: string) => void;
 }
 
+/** A disk can do what copies of other stores need, and no store that people use: change what lies under a key. */
+export interface LocalStore extends ObjectStore {
+  /** Like `put`, but takes the place of what is there, in one step. */
+  replace(
+    key: string,
+    source: AsyncIterable<Uint8Array>,
+    options?: PutOptions,
+  ): Promise<StoredObject>;
+  /** Makes an object as young as now. */
+  touch(key: string): Promise<void>;
+}
+
 /**
  * Objects as plain files below `root`, key = path.
  *
@@ -44,7 +56,7 @@ export async function createLocalStore({
   root,
   idFile,
   crashPoint = () => undefined,
-}: LocalStoreOptions): Promise<ObjectStore> {
+}: LocalStoreOptions): Promise<LocalStore> {
   const incoming = createIncomingFolder(join(root, INCOMING));
   const volume = await openVolumeMarker({ root, idFile });
 
@@ -60,16 +72,22 @@ export async function createLocalStore({
   };
 
   /** Publishes a finished file of `incoming` and removes its first name. */
-  const publish = async (sink: FileSink, key: string): Promise<StoredObject> => {
+  const publish = async (
+    sink: FileSink,
+    key: string,
+    mayReplace = false,
+  ): Promise<StoredObject> => {
     try {
       const path = await locate(key);
       const stored = await sink.finish();
       crashPoint('store-file-synced');
-      await name(sink.path, path, {
-        key,
-        sha256: async () => stored.sha256,
-        fallback: () => renameNew(sink.path, path),
-      });
+      if (mayReplace) await renameOver(sink.path, path);
+      else
+        await name(sink.path, path, {
+          key,
+          sha256: async () => stored.sha256,
+          fallback: () => renameNew(sink.path, path),
+        });
       crashPoint('store-file-published');
       return stored;
     } finally {
@@ -87,6 +105,7 @@ export async function createLocalStore({
     key: string,
     source: AsyncIterable<Uint8Array>,
     { signal, sizeBytes: expectedBytes }: PutOptions,
+    mayReplace = false,
   ): Promise<StoredObject> => {
     await locate(key);
     const sink = await openSink();
@@ -100,7 +119,7 @@ export async function createLocalStore({
       signal?.throwIfAborted();
       if (expectedBytes !== undefined && expectedBytes !== sizeBytes)
         throw new AppError('storage-object-missing', { key, expectedBytes, sizeBytes });
-      return await publish(sink, key);
+      return await publish(sink, key, mayReplace);
     } catch (error) {
       await sink.discard();
       throw error;
@@ -123,6 +142,15 @@ export async function createLocalStore({
     sharesBytes: true,
 
     put: (key, source, options = {}) => withStorageFaults({ key }, () => put(key, source, options)),
+
+    replace: (key, source, options = {}) =>
+      withStorageFaults({ key }, () => put(key, source, options, true)),
+
+    touch: (key) =>
+      withStorageFaults({ key }, async () => {
+        const now = new Date();
+        await utimes(await locate(key), now, now);
+      }),
 
     putFile: (key, path, { signal } = {}) =>
       withStorageFaults({ key }, async () => {
@@ -230,6 +258,12 @@ async function name(
     if ((await hashFile(to)).sha256 !== (await sha256()))
       throw new AppError('storage-object-exists', { key }, { cause: error });
   }
+  await syncFolder(dirname(to));
+}
+
+async function renameOver(from: string, to: string): Promise<void> {
+  await makeFolder(dirname(to));
+  await rename(from, to);
   await syncFolder(dirname(to));
 }
 

@@ -1,11 +1,12 @@
 import { cpSync, existsSync, mkdtempSync, readFileSync, renameSync, rmSync } from 'node:fs';
-import { chmodSync, readdirSync, statSync, writeFileSync } from 'node:fs';
+import { chmodSync, chownSync, mkdirSync, readdirSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import pg from 'pg';
 import { copyCluster } from '../../src/stack/copy-cluster.ts';
 import { copyTree } from '../../src/stack/copy-tree.ts';
+import { StackProblem } from '../../src/stack/stack-problem.ts';
 import { findPostgresBinaries, postgresAccount } from '../../src/stack/postgres-binaries.ts';
 import { openPostgresHome, writeMovableRecord } from '../../src/stack/postgres-home.ts';
 import {
@@ -228,6 +229,37 @@ describe('copyCluster', () => {
     expect(rows[0].count).toBeGreaterThanOrEqual(20_000);
     expect(rows[0].count).toBe(rows[0].last);
     expect(slots.rows).toEqual([]);
+  });
+
+  it('refuses one with tablespaces, and says in a sentence that it has stopped', async () => {
+    const { cluster, port } = await open();
+    const server = await start(cluster, port);
+    const url = databaseUrl(cluster, port);
+    const copy = (signal = new AbortController().signal) =>
+      copyCluster(url, join(folder, 'copy'), signal);
+    const client = new pg.Client({ connectionString: url });
+    await client.connect();
+    const place = join(folder, 'place');
+    mkdirSync(place);
+    if (account) chownSync(place, account.uid, account.gid);
+    await client.query(`create tablespace fast location '${place}'`);
+    await expect(copy()).rejects.toThrow('tablespaces outside of its folder (fast)');
+    await client.query('drop tablespace fast');
+    await client.end();
+    const pid = Number(
+      readFileSync(join(cluster.directory, 'postmaster.pid'), 'utf8').split('\n')[0],
+    );
+    const atFirstFile = new AbortController().signal;
+    atFirstFile.throwIfAborted = () => {
+      atFirstFile.throwIfAborted = () => undefined;
+      process.kill(pid, 'SIGKILL');
+    };
+    const told = /could not be copied.*(onnection|ECONN).*is as it was/;
+    await expect(copy(atFirstFile)).rejects.toThrow(told);
+    await server.stop(10_000);
+    await expect(copy()).rejects.toThrow(told);
+    await expect(copy()).rejects.toBeInstanceOf(StackProblem);
+    expect(existsSync(join(folder, 'copy'))).toBe(false);
   });
 
   async function start(cluster: PostgresCluster, port: number) {

@@ -1,23 +1,30 @@
 import { spawn } from 'node:child_process';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
+import { mkdir, mkdtemp, rm, stat, truncate, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import type { UserId } from '../../src/domain/ids.ts';
+import { createLocalStore } from '../../src/storage/local-store.ts';
 import { createTestApi, type TestApi } from '../support/api.ts';
+import { storeVideo } from '../support/stored-video.ts';
 
 const COMMAND = fileURLToPath(new URL('../../src/cli/user.ts', import.meta.url));
 const MIGRATE = fileURLToPath(new URL('../../src/cli/migrate.ts', import.meta.url));
+const BACKUP = fileURLToPath(new URL('../../src/cli/backup.ts', import.meta.url));
 
 let api: TestApi;
+let folder: string;
 let dataDir: string;
 
 beforeAll(async () => {
   api = await createTestApi();
-  dataDir = await mkdtemp(join(tmpdir(), 'user-command-'));
+  folder = await mkdtemp(join(tmpdir(), 'user-command-'));
+  dataDir = join(folder, 'data');
 });
 afterAll(async () => {
-  await rm(dataDir, { recursive: true });
+  await rm(folder, { recursive: true });
   await api.close();
 });
 
@@ -112,4 +119,74 @@ describe('npm run user', () => {
     );
     expect((await run('key', 'there@example.test', '--scopes', 'admin')).code).toBe(1);
   });
+});
+
+describe('npm run backup', () => {
+  it('never gives up what rows name, whatever became of it, and goes with what is deleted', async () => {
+    const { backUp, store, inCopy } = await prepare();
+    const kept = await storeVideo(api.db, store, { ownerId: await addOwner(), sizeBytes: 50_000 });
+    const doomed = await storeVideo(api.db, store, { ownerId: await addOwner() });
+    const first = await backUp();
+    expect(first).toMatchObject({ code: 0, errors: '' });
+    expect(first.output).not.toMatch(/no store|another size/);
+    const [one, other] = await Promise.all(
+      [kept.streamKey, kept.compressedKey].map((key) => stat(inCopy(key))),
+    );
+    expect(one?.ino).toBe(other?.ino);
+
+    await store.delete([kept.originalKey, ...doomed.objects.keys()]);
+    await truncate(join(dataDir, 'media', kept.streamKey), 9);
+    await api.db.sql('delete from videos where id = $1', [doomed.id]);
+    const second = await backUp();
+    expect(second).toMatchObject({ code: 0, errors: '' });
+    expect(second.output).toContain(
+      `media: 1 file(s) that the database names are in no store; the backup has and keeps 1 of them: ${kept.originalKey}\n`,
+    );
+    // Both names of these bytes, which the store has once.
+    expect(second.output).toContain('media: 2 file(s) are of another size than the database says');
+    expect(second.output).toContain('media: 7 file(s) that nobody needs any more removed');
+    expect((await stat(inCopy(kept.originalKey))).size).toBe(50_000);
+    expect((await stat(inCopy(kept.streamKey))).size).toBe(50_000);
+    expect(existsSync(inCopy(doomed.originalKey))).toBe(false);
+  });
+
+  it('says in one sentence what is wrong, and where', async () => {
+    const { backUp, store, inCopy } = await prepare();
+    const said = async (settings: NodeJS.ProcessEnv, to?: string) => {
+      const { code, errors } = await backUp(settings, to);
+      expect({ code, lines: errors.split('\n').length }).toEqual({ code: 1, lines: 2 });
+      return errors;
+    };
+    const database = { DATABASE_URL: 'postgres://me:word@127.0.0.1:1/films' };
+    await storeVideo(api.db, store, { ownerId: await addOwner() });
+    expect(await said(database)).toMatch(/^The database does not answer\. What was saved/);
+    expect(await said({}, join(dataDir, 'backup'))).toContain(`lies in ${dataDir}, which is saved`);
+    await writeFile(inCopy('videos'), 'in the way');
+    expect(await said({})).toMatch(
+      /^Could not save to .*: The storage does not answer, .*key videos\/\S+, .*ENOTDIR/,
+    );
+  });
+
+  async function addOwner(): Promise<UserId> {
+    const [row] = await api.db.sql(
+      `insert into users (email, role) values (gen_random_uuid() || '@example.test', 'member') returning id`,
+    );
+    return Number(row?.['id']) as UserId;
+  }
+
+  /** With a pg_dump, whichever the machine has. */
+  async function prepare() {
+    const copy = await mkdtemp(join(folder, 'backup-'));
+    const bin = join(folder, 'bin');
+    await mkdir(bin, { recursive: true });
+    await writeFile(join(bin, 'pg_dump'), '#!/bin/sh\nexit 0\n', { mode: 0o755 });
+    const env = { MEDIA_ROOT: '', PROCESS_DIR: '', USE_SPACES: '' };
+    const PATH = `${bin}:${process.env['PATH']}`;
+    return {
+      inCopy: (key: string) => join(copy, 'media', key),
+      store: await createLocalStore({ root: join(dataDir, 'media') }),
+      backUp: (settings: NodeJS.ProcessEnv = {}, to = copy) =>
+        runWith({ ...env, PATH, ...settings }, BACKUP, to),
+    };
+  }
 });

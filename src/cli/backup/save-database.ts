@@ -7,30 +7,38 @@ import { writeMovableRecord } from '../../stack/postgres-home.ts';
 import { CommandProblem } from '../client/problem.ts';
 import { putInPlace } from './backup-folder.ts';
 
-/**
- * Saves the files of the embedded PostgreSQL, ready to be started on, and the password that belongs to them.
- * @returns where
- */
+/** A database that was saved beside the one before it. */
+export interface SavedDatabase {
+  /** Where it will be. */
+  readonly path: string;
+  putInPlace(): Promise<void>;
+}
+
+/** Saves the files of the embedded PostgreSQL, ready to be started on, and the password that belongs to them. */
 export async function saveCluster(
   folder: string,
   options: { readonly dataDir: string; readonly url: string; readonly signal: AbortSignal },
-): Promise<string> {
+): Promise<SavedDatabase> {
   await rm(join(folder, 'pg.new'), { recursive: true, force: true });
   await copyCluster(options.url, join(folder, 'pg.new'), options.signal);
-  writeMovableRecord(options.dataDir, folder);
-  return putInPlace(folder, 'pg');
+  return {
+    path: join(folder, 'pg'),
+    async putInPlace() {
+      await putInPlace(folder, 'pg');
+      writeMovableRecord(options.dataDir, folder);
+    },
+  };
 }
 
 /**
  * Dumps somebody else's PostgreSQL with the pg_dump on PATH.
  * @throws CommandProblem with what pg_dump says, as when it is older than the server
- * @returns where
  */
 export async function dumpDatabase(
   folder: string,
   url: string,
   signal: AbortSignal,
-): Promise<string> {
+): Promise<SavedDatabase> {
   const { address, password } = splitPassword(url);
   const draft = join(folder, 'database.dump.new');
   await rm(draft, { force: true });
@@ -53,7 +61,10 @@ export async function dumpDatabase(
         : `pg_dump could not save the database: ${stderr?.trim()}`,
     );
   }
-  return putInPlace(folder, 'database.dump');
+  return {
+    path: join(folder, 'database.dump'),
+    putInPlace: () => putInPlace(folder, 'database.dump'),
+  };
 }
 
 function splitPassword(url: string): { address: string; password: string } {

@@ -1,11 +1,13 @@
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync } from 'node:fs';
-import { rmSync, statSync, writeFileSync } from 'node:fs';
+import { renameSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import {
+  clearDrafts,
   markBackup,
   openBackupFolder,
+  originalsOfUploads,
   putInPlace,
   saveFiles,
 } from '../../../src/cli/backup/backup-folder.ts';
@@ -37,19 +39,29 @@ describe('the folder of a backup', () => {
 
   it('is made for nobody else, for one process at a time, and is taken again', () => {
     const backup = join(folder, 'backup');
-    const release = openBackupFolder(backup, dataDir);
+    const release = openBackupFolder(backup, [dataDir]);
     expect(statSync(backup).mode & 0o777).toBe(0o700);
-    expect(() => openBackupFolder(backup, dataDir)).toThrow('is saving to');
+    expect(() => openBackupFolder(backup, [dataDir])).toThrow('is saving to');
     release();
-    openBackupFolder(backup, dataDir)();
+    openBackupFolder(backup, [dataDir])();
   });
 
-  it('is never a folder with something else in it, and not the data folder, restored or not', () => {
-    expect(() => openBackupFolder(folder, dataDir)).toThrow('neither empty nor a backup');
+  it('is never a folder with something else in it, and not a restored data folder', () => {
+    expect(() => openBackupFolder(folder, [dataDir])).toThrow('neither empty nor a backup');
     markBackup(dataDir, { finishedAt: null });
-    expect(() => openBackupFolder(dataDir, dataDir)).toThrow('neither empty nor a backup');
     mkdirSync(join(dataDir, 'run'));
-    expect(() => openBackupFolder(dataDir, '/elsewhere')).toThrow('neither empty nor a backup');
+    expect(() => openBackupFolder(dataDir, [])).toThrow('neither empty nor a backup');
+  });
+
+  it('is never in one that is saved, by whatever way it is reached', () => {
+    const inside = join(dataDir, 'deep', 'backup');
+    symlinkSync(dataDir, join(folder, 'way'));
+    for (const path of [dataDir, inside, join(folder, 'way', 'backup')])
+      expect(() => openBackupFolder(path, ['/elsewhere', dataDir])).toThrow(
+        `lies in ${dataDir}, which is saved`,
+      );
+    expect(existsSync(inside)).toBe(false);
+    openBackupFolder(join(folder, 'data-of-old'), [dataDir])();
   });
 
   it('gets what is neither in the database nor media, without half-written files', async () => {
@@ -66,8 +78,29 @@ describe('the folder of a backup', () => {
     });
     expect(statSync(join(backup, '.env')).mode & 0o777).toBe(0o600);
     expect(statSync(join(backup, 'admin-api-key')).mode & 0o777).toBe(0o600);
-    expect(existsSync(join(backup, 'process', 'a.json'))).toBe(true);
-    expect(existsSync(join(backup, 'process', 'tag-1.part'))).toBe(false);
+    await putInPlace(backup, 'process');
+    expect(readdirSync(join(backup, 'process'))).toEqual(['a.json']);
+  });
+
+  it('keeps the uploads of the backup before until others are whole', async () => {
+    const backup = join(folder, 'backup');
+    const files = { dataDir, processDir: join(dataDir, 'process'), envFile: join(folder, '.env') };
+    mkdirSync(join(files.processDir, 'abandoned'));
+    writeFileSync(join(files.processDir, 'a.mp4.json'), '{}');
+    writeFileSync(join(files.processDir, 'abandoned', 'b.mp4.json'), '{}');
+    await saveFiles(backup, files);
+    await putInPlace(backup, 'process');
+    const names = ['a.mp4', 'b.mp4'].map((name) => `videos/original/${name}`);
+    expect([...originalsOfUploads(backup)]).toEqual(expect.arrayContaining(names));
+
+    rmSync(join(files.processDir, 'a.mp4.json'));
+    await saveFiles(backup, files); // and is broken off
+    expect(existsSync(join(backup, 'process', 'a.mp4.json'))).toBe(true);
+    writeFileSync(join(backup, 'process.new', 'half.json'), '{}');
+    await clearDrafts(backup);
+    await saveFiles(backup, files);
+    await putInPlace(backup, 'process');
+    expect(readdirSync(join(backup, 'process'))).toEqual(['abandoned']);
   });
 
   it('keeps the database it has until another one is whole', async () => {
@@ -77,6 +110,17 @@ describe('the folder of a backup', () => {
     await putInPlace(folder, 'pg');
     expect(existsSync(join(folder, 'pg', 'old'))).toBe(false);
     expect(existsSync(join(folder, 'pg.old'))).toBe(false);
+  });
+
+  it('takes back the database that a kill left aside', () => {
+    const backup = join(folder, 'backup');
+    openBackupFolder(backup, [])();
+    for (const name of ['pg', 'pg.new']) mkdirSync(join(backup, name));
+    writeFileSync(join(backup, 'pg', 'old'), '');
+    renameSync(join(backup, 'pg'), join(backup, 'pg.old'));
+    openBackupFolder(backup, [])();
+    expect(existsSync(join(backup, 'pg', 'old'))).toBe(true);
+    expect(existsSync(join(backup, 'pg.old'))).toBe(false);
   });
 });
 
@@ -106,7 +150,9 @@ describe('a database of the operator', () => {
 
   it('is dumped for nobody else to read, its password on no command line', async () => {
     installPgDump();
-    const file = await dump();
+    const { path: file, putInPlace: finish } = await dump();
+    expect(existsSync(file)).toBe(false);
+    await finish();
     expect(statSync(file).mode & 0o777).toBe(0o600);
     expect(readFileSync(file, 'utf8')).toMatch(/ postgres:\/\/me@db:5432\/films \/ a word\n$/);
   });
