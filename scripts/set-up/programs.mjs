@@ -93,9 +93,10 @@ export function ensureFfmpeg(env) {
   const beside = join(ffmpeg, '../ffprobe');
   const ffprobe = env['FFPROBE_PATH'] || (isWish && findProgram(beside, env)) || 'ffprobe';
   const path = findProgram(ffprobe, env);
-  if (!path || tryOutput(path, ['-version']) === undefined) {
-    throw new Problem('ffprobe is missing: install it with ffmpeg, or set FFPROBE_PATH.');
-  }
+  if (!path) throw new Problem('ffprobe is missing: install it with ffmpeg, or set FFPROBE_PATH.');
+  // Any other program would read nothing out of an upload, and the file would be blamed.
+  if (!tryOutput(path, ['-version'])?.startsWith('ffprobe version'))
+    throw new Problem(`${path} is not an ffprobe: install it with ffmpeg, or set FFPROBE_PATH.`);
 }
 
 /**

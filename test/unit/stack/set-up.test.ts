@@ -7,7 +7,7 @@ import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { checkFetchedNode, isInstalled } from '../../../scripts/set-up/node-modules.mjs';
 import { PROJECT_NODE } from '../../../scripts/set-up/paths.mjs';
 import { checkPlatform } from '../../../scripts/set-up/platform.mjs';
-import { ffmpegVersion, findProgram } from '../../../scripts/set-up/programs.mjs';
+import { ensureFfmpeg, ffmpegVersion, findProgram } from '../../../scripts/set-up/programs.mjs';
 import { extractFromZip } from '../../../scripts/set-up/zip.mjs';
 
 let folder: string;
@@ -42,6 +42,37 @@ describe('ffmpegVersion', () => {
   ])('%s is %s', (output, expected) => {
     expect(ffmpegVersion(output)).toBe(expected);
   });
+});
+
+describe('ensureFfmpeg', () => {
+  const program = (name: string, version: string) => {
+    const path = join(folder, name);
+    writeFileSync(path, `#!/bin/sh\necho '${version}'\n`, { mode: 0o755 });
+    return path;
+  };
+
+  const both = (proberSays: string) => ({
+    FFMPEG_PATH: program('encoder', 'ffmpeg version 7.1 Copyright'),
+    FFPROBE_PATH: program('prober', proberSays),
+  });
+
+  it('is satisfied by an ffmpeg and an ffprobe', () => {
+    expect(() => ensureFfmpeg(both('ffprobe version 7.1 Copyright'))).not.toThrow();
+  });
+
+  it.each(['', 'ffmpeg version 7.1'])('names FFPROBE_PATH where its program says "%s"', (says) => {
+    expect(() => ensureFfmpeg(both(says))).toThrow(
+      /^\S+prober is not an ffprobe: .*FFPROBE_PATH\.$/,
+    );
+  });
+
+  it.each(['', 'ffprobe version 7.1', 'ffmpeg version 4.4.2'])(
+    'names FFMPEG_PATH where its program says "%s"',
+    (version) => {
+      const env = { FFMPEG_PATH: program('encoder', version) };
+      expect(() => ensureFfmpeg(env)).toThrow(/^\S+encoder is not an ffmpeg .*FFMPEG_PATH\.$/);
+    },
+  );
 });
 
 describe('findProgram', () => {
