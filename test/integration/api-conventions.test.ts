@@ -196,6 +196,21 @@ describe('the description', () => {
     expect((await api.ask('GET', '/openapi.json')).text).toBe(JSON.stringify(body));
   });
 
+  it('holds patterns that mean what the application checks', async () => {
+    const { text } = await api.ask('GET', '/openapi.json');
+    const patterns = new Set<string>();
+    JSON.parse(text, (name, value) => {
+      if (name === 'pattern') patterns.add(value);
+      return value;
+    });
+    // As JSON Schema has them read: an expression alone, in Unicode.
+    const accepted = (sample: string) =>
+      [...patterns].filter((pattern) => new RegExp(pattern, 'u').test(sample));
+    expect(accepted('two\nlines')).toEqual([String.raw`^[\P{Cc}\t\n\r]*$`]);
+    expect(accepted('A plain word')).toEqual([...patterns]);
+    expect(accepted('a\u0000b')).toEqual([]);
+  });
+
   it('leaves out no route that the application has', async () => {
     const { body } = await api.ask('GET', '/openapi.json');
     const described = Object.entries<object>(body.paths).flatMap(([path, operations]) =>

@@ -8,7 +8,7 @@ import { closeSession } from '../../usecases/open-session.ts';
 import type { AppEnv } from '../app-env.ts';
 import { createRouter } from '../router.ts';
 import { json, jsonBody, problem } from '../schemas/answers.ts';
-import { id, timestamp } from '../schemas/fields.ts';
+import { address, id, timestamp } from '../schemas/fields.ts';
 import type { SessionCookie } from '../session-cookie.ts';
 
 export interface AuthRoutesDeps extends UseCaseDeps {
@@ -27,12 +27,6 @@ const credentials = z.strictObject({
 });
 const keyCredentials = z.strictObject({ apiKey: z.string().min(1).max(1000) });
 const newCredentials = z.strictObject({ email: email(), password: z.string().min(8).max(1000) });
-const path = () =>
-  z
-    .string()
-    .max(2000)
-    .regex(/^\P{Cc}*$/u, 'must not contain control characters');
-
 /** Sign-up, log-in and what comes with it. A log-in answers with the user and a session cookie. */
 export function createAuthRoutes(deps: AuthRoutesDeps): OpenAPIHono<AppEnv> {
   return createRouter()
@@ -130,7 +124,7 @@ const createLinkRoute = createRoute({
   summary: 'Make a link that logs you in once, within ten minutes',
   request: {
     body: {
-      content: { 'application/json': { schema: z.strictObject({ next: path().optional() }) } },
+      content: { 'application/json': { schema: z.strictObject({ next: address().optional() }) } },
     },
   },
   responses: {
@@ -147,7 +141,7 @@ const useLinkRoute = createRoute({
   security: [],
   request: {
     params: z.object({ token: z.string().max(100) }),
-    query: z.object({ next: path().optional() }),
+    query: z.object({ next: address().optional() }),
   },
   responses: { 303: { description: 'Logged in; on to `next`.' }, default: problem },
 });

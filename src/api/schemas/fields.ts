@@ -7,20 +7,27 @@ import { decodeCursor } from '../cursor.ts';
 
 /** One line: no control characters at all. */
 export function line(maxLength: number) {
-  return z
-    .string()
-    .trim()
-    .min(1, 'must not be empty')
-    .max(maxLength)
-    .regex(/^\P{Cc}*$/u, 'must not contain control characters');
+  return withoutControls(
+    z.string().trim().min(1, 'must not be empty').max(maxLength),
+    /^\P{Cc}*$/u,
+  );
 }
 
 /** Several lines: tabs and line ends are fine. */
 export function text(maxLength: number) {
-  return z
-    .string()
-    .max(maxLength)
-    .regex(/^[\P{Cc}\t\n\r]*$/u, 'must not contain control characters');
+  return withoutControls(z.string().max(maxLength), /^[\P{Cc}\t\n\r]*$/u);
+}
+
+/** Where to go on to: one line, as it was sent. */
+export function address() {
+  return withoutControls(z.string().max(2000), /^\P{Cc}*$/u);
+}
+
+/** zod-to-openapi 9.1 writes an expression's flags into the description, where JSON Schema knows none: `u` goes without saying. */
+function withoutControls(schema: z.ZodString, pattern: RegExp) {
+  return schema
+    .regex(pattern, 'must not contain control characters')
+    .openapi({ pattern: pattern.source });
 }
 
 /** An id in a JSON body. */
