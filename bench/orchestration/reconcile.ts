@@ -138,7 +138,7 @@ async function writeObjects(root: string, keys: readonly string[]): Promise<void
   await Promise.all(Array.from({ length: 8 }, lane));
   // What a crash has left.
   for (let count = 0; count < ODD; count += 1) {
-    const file = path.join(root, `videos/work/${1_000_000 + count}/left.mp4`);
+    const file = path.join(root, `videos/work/${count + 1}/left.mp4`);
     await mkdir(path.dirname(file), { recursive: true });
     await writeFile(file, content);
     await utimes(file, old, old);

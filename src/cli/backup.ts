@@ -90,7 +90,7 @@ async function save(
     await saved?.putInPlace();
     if (saving === undefined || !first || !second) return;
     const met = [first.keys, second.keys];
-    for (const line of describeFaults(second, await findMissing(saving, met)))
+    for (const line of describeFaults(second.unsound, await findMissing(saving, met)))
       print(`media: ${line}`);
     // What an older database names is not known.
     if (!database) return;

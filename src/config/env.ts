@@ -72,6 +72,7 @@ export interface StackConfig {
   readonly port: number;
   readonly publicUrl: string;
   readonly dataDir: string;
+  readonly mediaRoot: string;
   /** Given: that PostgreSQL is used and none is started. */
   readonly databaseUrl: string | undefined;
   /** Given: that Temporal server is used and none is started. */
@@ -207,6 +208,7 @@ export function loadStackConfig(env: Environment = readEnvironment()): StackConf
     port: values.PORT,
     publicUrl: publicUrl(values),
     dataDir: dataPaths(values).dataDir,
+    mediaRoot: dataPaths(values).mediaRoot,
     databaseUrl: values.DATABASE_URL,
     temporalAddress: values.TEMPORAL_ADDRESS,
     temporalNamespace: values.TEMPORAL_NAMESPACE,

@@ -218,7 +218,8 @@ export async function withoutOwner(
 
 /**
  * Of these keys, those that no row names, no run can come to name and nobody moves to another store. What lies below a video (its id is the third part of a key)
- * belongs to its run while there is one; and a later run gives other names.
+ * belongs to its run while there is one; and a later run gives other names. An id that was never given out is of another database's
+ * video: a new one beside old media, or one restored from before the video came, does not know what is a leftover.
  */
 export async function withoutOwnerOrWork(
   tx: EntityManager,
@@ -226,7 +227,9 @@ export async function withoutOwnerOrWork(
 ): Promise<readonly string[]> {
   const noRun = `not exists (select 1 from video_runs where state = 'active' and video_id::text = split_part(key, '/', 3))`;
   const noMove = 'not exists (select 1 from object_moves where object_key = key)';
-  return filterKeys(tx, keys, `${NO_ROW} and ${noRun} and ${noMove}`);
+  const isOurs = `case when split_part(key, '/', 3) ~ '^\\d{1,18}$' then split_part(key, '/', 3)::bigint <= (
+      select case when is_called then last_value else 0 end from videos_id_seq) else true end`;
+  return filterKeys(tx, keys, `${NO_ROW} and ${noRun} and ${noMove} and ${isOurs}`);
 }
 
 const NO_ROW = `not exists (select 1 from pieces where object_key = key)

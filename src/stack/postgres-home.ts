@@ -17,7 +17,7 @@ import { StackProblem } from './stack-problem.ts';
  *
  * | postgres.json | cluster | what happens |
  * | --- | --- | --- |
- * | none | none | a new cluster |
+ * | none | none | a new cluster, unless there are media already |
  * | none | there | the data folder was removed and begun anew: the old cluster is renamed, a new one made |
  * | there | there | it is used |
  * | there | elsewhere | follows a data folder that was moved; refuses a copy of one that still exists |
@@ -52,17 +52,18 @@ export interface PostgresHome {
 /**
  * Finds or makes the cluster of a data folder. Idempotent; a kill at any point is mended by the next call.
  * @param say  gets what a person should know
- * @throws StackProblem where another major version made it, or it is not where it should be
+ * @throws StackProblem where another major version made it, it is not where it should be, or media are there without it
  */
 export async function openPostgresHome(options: {
   dataDir: string;
+  mediaRoot: string;
   account: Account | undefined;
   binaries: PostgresBinaries;
   say: Say;
   /** Only tests set it. */
   sharedDir?: string;
 }): Promise<PostgresHome> {
-  const { dataDir, account, binaries, say, sharedDir = SHARED_STATE_DIR } = options;
+  const { dataDir, mediaRoot, account, binaries, say, sharedDir = SHARED_STATE_DIR } = options;
   const directory = account
     ? join(sharedDir, createHash('sha256').update(dataDir).digest('hex').slice(0, 16), 'pg')
     : join(dataDir, 'pg');
@@ -76,8 +77,9 @@ export async function openPostgresHome(options: {
 
   if (record?.isCopy) putInPlace(directory, say);
   if (record?.made && !existsSync(directory)) followMovedCluster(record, { directory, recordFile });
+  if (!record) refuseKnownMedia(mediaRoot, dataDir);
   if (!record && existsSync(directory))
-    setAside(directory, 'The data folder is another one, so the database of the one before', say);
+    setAside(directory, `${recordFile} is not there, so the database that lay here before`, say);
 
   const draft: PostgresRecord = {
     directory,
@@ -95,6 +97,17 @@ export async function openPostgresHome(options: {
   const port = (await isPortFree(draft.port, '127.0.0.1')) ? draft.port : await findFreePort();
   writeRecord(recordFile, { ...draft, port, made: true });
   return { cluster, port };
+}
+
+/** An empty database would know none of them, and take what was made of them for leftovers. */
+function refuseKnownMedia(mediaRoot: string, dataDir: string): void {
+  const videos = join(mediaRoot, 'videos');
+  if (!existsSync(videos)) return;
+  const entries = readdirSync(videos, { recursive: true, withFileTypes: true });
+  if (!entries.some((entry) => entry.isFile())) return;
+  throw new StackProblem(
+    `${mediaRoot} holds media, and the database that knows them is not here: put \`pg\` and \`${RECORD}\` of the same backup into ${dataDir}, or move the media away to begin with an empty one.`,
+  );
 }
 
 /** Writes the record of a backup's cluster, which was copied to `pg` in the folder of the backup. */
@@ -175,7 +188,7 @@ function followMovedCluster(
   const old = record.directory;
   if (!existsSync(old)) {
     throw new StackProblem(
-      `The database of this data folder, ${old}, is gone: put it back, or remove ${recordFile} to begin with an empty one.`,
+      `The database of this data folder, ${old}, is gone: put it back, or move the media away and remove ${recordFile} to begin with an empty one.`,
     );
   }
   const owner = existsSync(ownerFile(old))

@@ -89,7 +89,13 @@ export function createStack(deps: {
     }
     const account = postgresAccount();
     const binaries = findPostgresBinaries(account);
-    const home = await openPostgresHome({ dataDir, account, binaries, say });
+    const home = await openPostgresHome({
+      dataDir,
+      mediaRoot: config.mediaRoot,
+      account,
+      binaries,
+      say,
+    });
     await keep(postgresPart(home));
     return databaseUrl(home.cluster, home.port);
   }

@@ -21,6 +21,12 @@ export interface Saving {
   readonly rows: ObjectRows;
 }
 
+/** Objects that are not in the stores as rows say, and how many of them the copy has. */
+export interface LostObjects {
+  readonly keys: readonly string[];
+  readonly inCopy: number;
+}
+
 /** What one round of {@link saveObjects} came to. */
 export interface SavedObjects {
   /** All that the store had during the round. They are in the copy now, unless they are unsound. */
@@ -29,7 +35,7 @@ export interface SavedObjects {
   /** What they take; bytes that the copy had under another key take nothing. */
   readonly copiedBytes: number;
   /** Of another size than the row says. They were not copied. */
-  readonly unsoundKeys: readonly string[];
+  readonly unsound: LostObjects;
 }
 
 const AT_ONCE = 4;
@@ -46,7 +52,7 @@ export async function saveObjects(
   signal: AbortSignal,
 ): Promise<SavedObjects> {
   const keys = new Set<string>();
-  const unsoundKeys: string[] = [];
+  const unsound = { keys: [] as string[], inCopy: 0 };
   const copied = { objects: 0, bytes: 0 };
   /** By SHA-256: a key of the copy with these bytes, once it is there. */
   const twins = new Map<string, Promise<string | undefined>>();
@@ -64,7 +70,8 @@ export async function saveObjects(
     const verdict = judgeCopy({ source: object, copy, row });
     if (verdict === 'source-unsound') {
       keys.add(key);
-      unsoundKeys.push(key);
+      unsound.keys.push(key);
+      if (copy !== undefined) unsound.inCopy += 1;
       return undefined;
     }
     const isThere =
@@ -106,7 +113,7 @@ export async function saveObjects(
   };
   await Promise.all(Array.from({ length: AT_ONCE }, work));
   end.throwIfAborted();
-  return { keys, copiedObjects: copied.objects, copiedBytes: copied.bytes, unsoundKeys };
+  return { keys, copiedObjects: copied.objects, copiedBytes: copied.bytes, unsound };
 }
 
 /**
@@ -132,7 +139,7 @@ export async function pruneObjects(
 export async function findMissing(
   { from, to, rows }: Saving,
   met: readonly ReadonlySet<string>[],
-): Promise<{ readonly keys: readonly string[]; readonly inCopy: number }> {
+): Promise<LostObjects> {
   const candidates = new Map<string, boolean>();
   for await (const page of rows.named()) {
     for (const { key } of page) {

@@ -244,19 +244,29 @@ describe('rule 22: runs', () => {
 
 describe('rule 23: objects', () => {
   it('without an owner go once they are old, never an original, and none of a run at work', async () => {
+    const gone = await addWaiting();
     const id = await addWaiting();
+    await sql('delete from videos where id = $1', [gone]);
     await addRun(id, await foreignWorkflow('nothing'));
-    const leftovers = ['videos/work/77/left.mp4', 'videos/streams/77/v1/240p.mp4'];
+    const leftovers = [`videos/work/${gone}/left.mp4`, `videos/streams/${gone}/v1/240p.mp4`];
     const kept = [`videos/work/${id}/coming.mp4`, 'videos/original/stray.mp4'];
     for (const key of [...leftovers, ...kept]) await put(key);
-    await put('videos/work/77/young.mp4', 60);
+    await put(`videos/work/${gone}/young.mp4`, 60);
     const { counts, findings } = await reconcile();
-    expect(counts).toMatchObject({ objectsDeleted: 2, objectsSeen: 6 });
+    expect(counts).toMatchObject({ objectsDeleted: 2, objectsSeen: 7 });
     expect(findings).toMatchObject([
       { code: 'original-without-video', subject: 'videos/original/stray.mp4' },
     ]);
     expect(await pipeline.keys()).toEqual(expect.arrayContaining([...kept]));
-    expect((await pipeline.keys('work/77/')).length).toBe(1);
+    expect((await pipeline.keys(`work/${gone}/`)).length).toBe(1);
+  });
+
+  it('of videos that this database never had stay: they are another database’s', async () => {
+    const id = await addWaiting();
+    const keys = [`videos/streams/${id + 1}/v1/240p.mp4`, `videos/work/${id + 500}/x.mp4`];
+    for (const key of keys) await put(key);
+    expect(await reconcile()).toMatchObject({ counts: { objectsDeleted: 0 } });
+    expect(await pipeline.keys()).toEqual(expect.arrayContaining(keys));
   });
 
   it('that are entered between the look and the act stay', async () => {
@@ -325,7 +335,7 @@ describe('reconcile', () => {
       const id = await addWaiting();
       await sql(`update videos set status = 'completed', version = 1 where id = $1`, [id]);
       await addRun(id, `lost-${id}`, 2);
-      await put(`videos/work/1${count}/left.mp4`);
+      await put(`videos/work/${id}/left.mp4`);
       ids.push(id);
     }
     const report = await reconcile({ pageSize: 2, pagesPerRun: 3 });

@@ -36,6 +36,7 @@ afterEach(() => rmSync(folder, { recursive: true, force: true }));
 function open(dir = dataDir, say = (line: string) => void said.push(line)) {
   return openPostgresHome({
     dataDir: dir,
+    mediaRoot: join(dir, 'media'),
     account,
     binaries: findPostgresBinaries(account),
     say,
@@ -52,6 +53,20 @@ describe('openPostgresHome', () => {
     expect(statSync(join(dataDir, 'postgres.json')).mode & 0o777).toBe(0o600);
     expect(statSync(first.cluster.directory).mode & 0o777).toBe(0o700);
     expect(readdirSync(dirname(first.cluster.directory))).not.toContain('initial-password');
+  });
+
+  it('makes none beside media, which it would not know', async () => {
+    const { cluster } = await open();
+    const videos = join(dataDir, 'media/videos/streams/1/v1');
+    mkdirSync(videos, { recursive: true });
+    renameSync(join(dataDir, 'postgres.json'), join(folder, 'kept.json'));
+    writeFileSync(join(videos, '240p.mp4'), 'x');
+    const before = everything();
+    await expect(open()).rejects.toThrow('holds media, and the database that knows them');
+    expect(everything()).toEqual(before);
+
+    renameSync(join(folder, 'kept.json'), join(dataDir, 'postgres.json'));
+    expect((await open()).cluster).toEqual(cluster);
   });
 
   it('begins anew where it was killed half way', async () => {
@@ -74,7 +89,9 @@ describe('openPostgresHome', () => {
   it('refuses to put an empty database beside files that had a full one', async () => {
     const { cluster } = await open();
     rmSync(cluster.directory, { recursive: true });
-    await expect(open()).rejects.toThrow(/is gone: put it back, or remove .*postgres\.json/);
+    await expect(open()).rejects.toThrow(
+      /is gone: put it back, or move the media away and remove .*postgres\.json/,
+    );
   });
 
   itAsRoot('keeps the old database aside when the data folder was removed', async () => {

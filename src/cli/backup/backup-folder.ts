@@ -23,7 +23,7 @@ const FOLDERS = ['pg', 'process'];
  */
 export function openBackupFolder(folder: string, saved: readonly string[]): () => void {
   refuseInside(folder, saved);
-  mkdirSync(folder, { recursive: true, mode: 0o700 });
+  makeFolder(folder);
   if (!isBackup(folder) && readdirSync(folder).some((name) => name !== LOCK))
     throw new CommandProblem(`${folder} is neither empty nor a backup: name another folder.`);
   const lock = takeLock(join(folder, LOCK));
@@ -32,6 +32,13 @@ export function openBackupFolder(folder: string, saved: readonly string[]): () =
   for (const name of FOLDERS) takeBack(join(folder, name));
   markBackup(folder, { finishedAt: null });
   return lock.release;
+}
+
+/** Not `recursive`: below /proc that tries for ever. */
+function makeFolder(folder: string): void {
+  if (existsSync(folder)) return;
+  makeFolder(dirname(folder));
+  mkdirSync(folder, { mode: 0o700 });
 }
 
 /** It would be copied into itself without an end. */

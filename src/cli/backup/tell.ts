@@ -1,6 +1,6 @@
 import { formatBytes } from '../../domain/disk-space.ts';
 import { AppError } from '../../domain/errors.ts';
-import type { findMissing, SavedObjects } from '../../storage/save-objects.ts';
+import type { LostObjects, SavedObjects } from '../../storage/save-objects.ts';
 import { CommandProblem } from '../client/problem.ts';
 
 /** Keys in one line. */
@@ -12,22 +12,17 @@ export function describeSaved({ keys, copiedObjects, copiedBytes }: SavedObjects
 }
 
 /** What a backup cannot mend. */
-export function describeFaults(
-  { unsoundKeys }: SavedObjects,
-  missing: Awaited<ReturnType<typeof findMissing>>,
-): readonly string[] {
-  const { keys, inCopy } = missing;
+export function describeFaults(unsound: LostObjects, missing: LostObjects): readonly string[] {
   return [
-    ...(unsoundKeys.length > 0
-      ? [
-          `${unsoundKeys.length} file(s) are of another size than the database says and were not copied; earlier copies stay: ${some(unsoundKeys)}`,
-        ]
-      : []),
-    ...(keys.length > 0
-      ? [
-          `${keys.length} file(s) that the database names are in no store; the backup has and keeps ${inCopy} of them: ${some(keys)}`,
-        ]
-      : []),
+    ...describe(unsound, 'are of another size than the database says and were not copied'),
+    ...describe(missing, 'that the database names are in no store'),
+  ];
+}
+
+function describe({ keys, inCopy }: LostObjects, what: string): readonly string[] {
+  if (keys.length === 0) return [];
+  return [
+    `${keys.length} file(s) ${what}; the backup has and keeps ${inCopy} of them: ${some(keys)}`,
   ];
 }
 

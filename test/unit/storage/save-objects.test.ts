@@ -109,7 +109,7 @@ describe('saveObjects', () => {
     await save();
     await truncate(path.join(folder, 'from', A), 2);
     await makeYounger(A);
-    expect(await save()).toMatchObject({ copiedObjects: 0, unsoundKeys: [A] });
+    expect(await save()).toMatchObject({ copiedObjects: 0, unsound: { keys: [A], inCopy: 1 } });
     expect(await textOf(to, A)).toBe('first');
     await to.delete([A]);
     await save();
