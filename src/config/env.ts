@@ -73,6 +73,8 @@ export interface StackConfig {
   readonly publicUrl: string;
   readonly dataDir: string;
   readonly mediaRoot: string;
+  /** All that are written to, DATA_DIR first, each by the setting that names it. */
+  readonly folders: Readonly<Record<string, string>>;
   /** Given: that PostgreSQL is used and none is started. */
   readonly databaseUrl: string | undefined;
   /** Given: that Temporal server is used and none is started. */
@@ -203,12 +205,20 @@ export function loadStackConfig(env: Environment = readEnvironment()): StackConf
   if (cli !== undefined && !temporalCliPath) faults.push(missingProgram('TEMPORAL_CLI_PATH', cli));
   faults.push(...sharedPorts(values));
   if (faults.length > 0) throw new ConfigError(faults);
+  const { dataDir, mediaRoot, processDir, workDir } = dataPaths(values);
   return Object.freeze({
     host: values.HOST,
     port: values.PORT,
     publicUrl: publicUrl(values),
-    dataDir: dataPaths(values).dataDir,
-    mediaRoot: dataPaths(values).mediaRoot,
+    dataDir,
+    mediaRoot,
+    folders: {
+      DATA_DIR: dataDir,
+      // With object storage it is only read, and only where it is there.
+      ...(readSpaces(values).spaces === undefined && { MEDIA_ROOT: mediaRoot }),
+      PROCESS_DIR: processDir,
+      WORK_DIR: workDir,
+    },
     databaseUrl: values.DATABASE_URL,
     temporalAddress: values.TEMPORAL_ADDRESS,
     temporalNamespace: values.TEMPORAL_NAMESPACE,

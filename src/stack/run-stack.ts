@@ -1,4 +1,5 @@
 import { ConfigError, loadStackConfig, readEnvironment, type StackConfig } from '../config/env.ts';
+import { checkFolders } from './check-folders.ts';
 import { adminApiKeyFile, createStack, readAdminApiKey, type StackScripts } from './stack.ts';
 import { createStackLog } from './stack-log.ts';
 import { StackProblem } from './stack-problem.ts';
@@ -25,6 +26,7 @@ async function startAndWait(scriptsFor: (config: StackConfig) => StackScripts): 
   const startedAt = performance.now();
   const env = readEnvironment();
   const config = loadStackConfig(env);
+  checkFolders(config.folders);
   const log = createStackLog(config.logFormat, (text) => process.stdout.write(text));
   const stack = createStack({ config, env, scripts: scriptsFor(config), log });
   const isFirstStart = readAdminApiKey(config.dataDir) === undefined;

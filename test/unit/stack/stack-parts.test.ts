@@ -1,7 +1,9 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { ConfigError, loadStackConfig } from '../../../src/config/env.ts';
+import { checkFolders } from '../../../src/stack/check-folders.ts';
 import { parseDynamicConfig, readDynamicConfig } from '../../../src/stack/dynamic-config.ts';
 import { findTemporalCli } from '../../../src/stack/find-temporal-cli.mjs';
 import { restartPauseMs } from '../../../src/stack/part-keeper.ts';
@@ -14,6 +16,64 @@ beforeEach(() => {
   folder = mkdtempSync(join(tmpdir(), 'steadyreel-parts-'));
 });
 afterEach(() => rmSync(folder, { recursive: true, force: true }));
+
+describe('checkFolders', () => {
+  const check = (env: Record<string, string>) =>
+    checkFolders(loadStackConfig({ DATA_DIR: join(folder, 'data'), ...env }).folders);
+  const faultsOf = (env: Record<string, string>): readonly string[] => {
+    try {
+      check(env);
+    } catch (error) {
+      if (error instanceof ConfigError) return error.faults;
+      throw error;
+    }
+    return [];
+  };
+
+  it('lets pass what is there and what can be made, and makes nothing', () => {
+    mkdirSync(join(folder, 'work'));
+    check({ WORK_DIR: join(folder, 'work'), MEDIA_ROOT: join(folder, 'not/yet/media') });
+    expect(readdirSync(folder)).toEqual(['work']);
+  });
+
+  it('names each setting whose folder cannot be used, and why', () => {
+    writeFileSync(join(folder, 'file'), '');
+    symlinkSync(join(folder, 'gone'), join(folder, 'link'));
+    const wrong = {
+      MEDIA_ROOT: '/dev/null/media',
+      PROCESS_DIR: join(folder, 'file'),
+      WORK_DIR: join(folder, 'link/work'),
+    };
+    expect(faultsOf(wrong)).toEqual([
+      'MEDIA_ROOT: /dev/null/media cannot be used: not a directory.',
+      `PROCESS_DIR: ${folder}/file cannot be used: not a directory.`,
+      `WORK_DIR: ${folder}/link/work cannot be used: a link to what is not there.`,
+    ]);
+  });
+
+  it('names DATA_DIR alone where the others would lie in it', () => {
+    expect(faultsOf({ DATA_DIR: '/dev/null' })).toEqual([
+      'DATA_DIR: /dev/null cannot be used: not a directory.',
+    ]);
+  });
+
+  it('comes to an end where the system takes no folders', () => {
+    expect(faultsOf({ MEDIA_ROOT: '/proc/media/deep' })).toEqual([
+      expect.stringMatching(/^MEDIA_ROOT: \/proc\/media\/deep cannot be used: .+\.$/),
+    ]);
+  });
+
+  it('leaves a media folder alone that object storage has taken the place of', () => {
+    const SPACES = {
+      USE_SPACES: 'true',
+      SPACES_ACCESS_KEY: 'key',
+      SPACES_SECRET_KEY: 'secret',
+      SPACES_BUCKET_NAME: 'videos',
+      SPACES_ENDPOINT_URL: 'https://nyc3.digitaloceanspaces.com',
+    };
+    expect(faultsOf({ ...SPACES, MEDIA_ROOT: '/dev/null/media' })).toEqual([]);
+  });
+});
 
 describe('dynamic configuration', () => {
   it('turns fairness on and keeps each task queue in one partition', () => {
