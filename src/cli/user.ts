@@ -34,6 +34,7 @@ try {
 }
 
 async function main(argv: readonly string[]): Promise<void> {
+  if (argv.includes('--help')) return print(USAGE);
   const command = readCommand(argv);
   // Only now: it brings in everything, and a typing error should be told at once.
   const { composeUserAdministration } = await import('../composition.ts');
@@ -99,8 +100,8 @@ function readArguments(argv: readonly string[]) {
 }
 
 function requireEmail(email: string | undefined): string {
-  if (email === undefined || !/^[^\s@]+@[^\s@]+$/.test(email))
-    throw new UsageError('An e-mail address is missing.');
+  if (email === undefined) throw new UsageError('An e-mail address is missing.');
+  if (!/^[^\s@]+@[^\s@]+$/.test(email)) throw new UsageError(`${email} is not an e-mail address.`);
   return email;
 }
 

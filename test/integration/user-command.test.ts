@@ -96,7 +96,7 @@ describe('npm run user', () => {
     [[], 'A command is missing.'],
     [['frobnicate'], 'There is no command frobnicate.'],
     [['add'], 'An e-mail address is missing.'],
-    [['add', 'not-an-address'], 'An e-mail address is missing.'],
+    [['add', 'not-an-address'], 'not-an-address is not an e-mail address.'],
     [['add', 'a@example.test', '--role', 'king'], 'A role is one of admin, member.'],
     [['role', 'a@example.test'], 'A role is one of admin, member.'],
     [['key', 'a@example.test', '--scopes', 'everything'], 'A scope is one of read, write, admin.'],
@@ -106,6 +106,14 @@ describe('npm run user', () => {
     expect({ code, output }).toEqual({ code: 1, output: '' });
     expect(errors).toContain(sentence);
     expect(errors).toContain('Usage: npm run user -- COMMAND');
+  });
+
+  it('shows how it is used to whoever asks', async () => {
+    expect(await run('add', '--help')).toEqual({
+      code: 0,
+      output: expect.stringMatching(/^Usage: npm run user -- COMMAND\n/),
+      errors: '',
+    });
   });
 
   it('says in one sentence what cannot be done', async () => {
