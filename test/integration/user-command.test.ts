@@ -1,10 +1,14 @@
 import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { mkdir, mkdtemp, rm, stat, truncate, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { getRequestListener } from '@hono/node-server';
 import type { UserId } from '../../src/domain/ids.ts';
 import { createLocalStore } from '../../src/storage/local-store.ts';
 import { createTestApi, type TestApi } from '../support/api.ts';
@@ -12,6 +16,7 @@ import { storeVideo } from '../support/stored-video.ts';
 
 const COMMAND = fileURLToPath(new URL('../../src/cli/user.ts', import.meta.url));
 const MIGRATE = fileURLToPath(new URL('../../src/cli/migrate.ts', import.meta.url));
+const MIGRATE_STORAGE = fileURLToPath(new URL('../../src/cli/migrate-storage.ts', import.meta.url));
 const BACKUP = fileURLToPath(new URL('../../src/cli/backup.ts', import.meta.url));
 
 let api: TestApi;
@@ -126,6 +131,33 @@ describe('npm run user', () => {
       'There is already a user with this address\n',
     );
     expect((await run('key', 'there@example.test', '--scopes', 'admin')).code).toBe(1);
+  });
+});
+
+describe('npm run migrate-storage', () => {
+  it('passes on which values the server refuses, and why', async () => {
+    const admin = await api.addUser('admin');
+    const listener = getRequestListener(api.app.fetch);
+    const server = createServer((asked, answer) => void listener(asked, answer));
+    server.listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    const settings = {
+      HOST: '127.0.0.1',
+      PORT: String((server.address() as AddressInfo).port),
+      DATA_DIR: join(folder, 'no-key-file'),
+      ADMIN_API_KEY: admin.key,
+    };
+    try {
+      expect(await runWith(settings, MIGRATE_STORAGE, 'local', 'spaces')).toEqual({
+        code: 1,
+        output: '',
+        errors:
+          'The server refuses (422): Some values are not valid\n' +
+          '  to: The settings name no store "spaces"; they name local.\n',
+      });
+    } finally {
+      server.close();
+    }
   });
 });
 
