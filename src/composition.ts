@@ -6,11 +6,12 @@ import type { ActivityDeps, WorkDisks } from './activities/deps.ts';
 import { createEncoderAdmission } from './activities/encoder-admission.ts';
 import { createObjectRows } from './composition/object-rows.ts';
 import { openStores } from './composition/open-stores.ts';
-import { type Config, PROJECT_ROOT } from './config/env.ts';
+import { type Config, ConfigError, PROJECT_ROOT } from './config/env.ts';
 import { createDatabase } from './db/database.ts';
 import { openOrm } from './db/orm.ts';
 import { usableMemoryBytes } from './host/usable-memory.ts';
 import { createFfmpeg } from './media/ffmpeg.ts';
+import { isFfprobe } from './media/ffprobe.ts';
 import { openSandbox } from './media/open-sandbox.ts';
 import { createScratchRoot, type ScratchRoot } from './media/scratch.ts';
 import type { ToolLauncher } from './media/tool-launcher.ts';
@@ -66,8 +67,12 @@ export interface WorkerParts {
 /** Of what this process may use: on 2 GB the rest is for the database, Temporal, the API and the worker itself. */
 const ENCODERS_SHARE_OF_MEMORY = 0.4;
 
+/** @throws ConfigError where FFPROBE_PATH is another program */
 export async function composeWorker(config: Config): Promise<WorkerParts> {
   const logger = createLogger({ level: config.logLevel, format: config.logFormat, name: 'worker' });
+  const { ffprobePath } = config;
+  if (!(await isFfprobe(ffprobePath)))
+    throw new ConfigError([`${ffprobePath} is not an ffprobe: correct FFPROBE_PATH.`]);
   const scratch = await createScratchRoot(config.workDir);
   const launcher = await openLauncher(config, { scratch, logger });
   const database = createDatabase(await openOrm({ databaseUrl: config.databaseUrl }));
@@ -91,7 +96,7 @@ export async function composeWorker(config: Config): Promise<WorkerParts> {
     runDescriptions: createRunDescriptions(client),
     ffmpeg: await createFfmpeg({ ffmpegPath: config.ffmpegPath, logger, launcher }),
     encoders: createEncoderAdmission({ budgetMb: ffmpegMemoryMb, cores }),
-    ffprobePath: config.ffprobePath,
+    ffprobePath,
     launcher,
     scratch,
     logger,

@@ -37,6 +37,26 @@ const SHOWN_ENTRIES = [
 const SPARSE_SECONDS = 600;
 const SPARSE_BYTES_PER_SECOND = 1000;
 
+const CHECK_MS = 20_000;
+
+/** Whether a program says of itself that it is ffprobe. Any other reads nothing out of a file, and the file would be blamed. */
+export async function isFfprobe(ffprobePath: string): Promise<boolean> {
+  const bare = (await unconfinedLauncher()).launch({ reads: [], writes: [] }, FFPROBE_LIMITS);
+  try {
+    const { stdout } = await runProcess({
+      command: ffprobePath,
+      args: ['-version'],
+      launchPrefix: bare.prefix,
+      env: bare.env,
+      deadline: { budgetMs: CHECK_MS },
+    });
+    return stdout.startsWith('ffprobe version');
+  } catch (error) {
+    if (error instanceof ProcessFailure && error.exitCode !== null) return false;
+    throw error;
+  }
+}
+
 /**
  * Reads what a source is, treating it as hostile. The file must be complete; its name is one of ours, absolute.
  *

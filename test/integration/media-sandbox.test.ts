@@ -148,28 +148,42 @@ describe('openSandbox', () => {
   });
 });
 
-describe('a worker that must have a sandbox and has none', () => {
-  it('refuses to start, in one sentence', async () => {
-    await withTempFolder(async (folder) => {
-      const broken = path.join(folder, 'ffmpeg');
-      await writeFile(broken, '#!/bin/sh\necho broken >&2; exit 5\n');
-      await chmod(broken, 0o755);
+describe('a worker whose tools are not what they should be', () => {
+  /** A worker with servers that do not exist: it must not come that far. */
+  async function startWorker(settings: Record<string, string>): Promise<unknown> {
+    return withTempFolder((folder) => {
       const env = {
         ...process.env,
         NODE_OPTIONS: '',
         DATA_DIR: folder,
         DATABASE_URL: 'postgresql://nobody@127.0.0.1:1/none',
         TEMPORAL_ADDRESS: '127.0.0.1:1',
-        SANDBOX: 'require',
-        FFMPEG_PATH: broken,
+        FFMPEG_PATH: FFMPEG,
         FFPROBE_PATH: FFPROBE,
+        ...settings,
       };
       const options = { cwd: PROJECT_ROOT, env, timeout: 120_000 };
-      const run = promisify(execFile)(process.execPath, ['src/workers/worker.ts'], options);
-      await expect(run).rejects.toMatchObject({
+      return promisify(execFile)(process.execPath, ['src/workers/worker.ts'], options);
+    });
+  }
+
+  it('refuses to start without a sandbox that it must have, in one sentence', async () => {
+    await withTempFolder(async (folder) => {
+      const broken = path.join(folder, 'ffmpeg');
+      await writeFile(broken, '#!/bin/sh\necho broken >&2; exit 5\n');
+      await chmod(broken, 0o755);
+      const start = startWorker({ SANDBOX: 'require', FFMPEG_PATH: broken });
+      await expect(start).rejects.toMatchObject({
         code: 1,
         stderr: expect.stringMatching(/^SANDBOX=require, but bubblewrap [^\n]*\.\n$/),
       });
+    });
+  });
+
+  it.each(['/bin/true', '/bin/false'])('refuses to start with %s as ffprobe', async (program) => {
+    await expect(startWorker({ FFPROBE_PATH: program })).rejects.toMatchObject({
+      code: 1,
+      stderr: `${program} is not an ffprobe: correct FFPROBE_PATH.\n`,
     });
   });
 });
