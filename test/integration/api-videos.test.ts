@@ -415,9 +415,13 @@ describe('POST /videos/:id/reprocess and /retry', () => {
   it('needs no body', async () => {
     const id = await api.addVideo(owner);
     await setVideo(id, `status = 'failed'`);
+    const json = { 'Content-Type': 'application/json' };
     for (const action of ['reprocess', 'retry']) {
-      expect((await api.ask('POST', `/videos/${id}/${action}`, { as: owner })).status).toBe(202);
-      expect(api.workflows.runs.at(-1)?.input).toEqual({});
+      for (const none of [{}, { headers: json }, { headers: json, body: '' }]) {
+        const answer = await api.ask('POST', `/videos/${id}/${action}`, { as: owner, ...none });
+        expect({ none, status: answer.status }).toEqual({ none, status: 202 });
+        expect(api.workflows.runs.at(-1)?.input).toEqual({});
+      }
     }
   });
 

@@ -6,6 +6,7 @@ import { logIn, logInByApiKey, signUp } from '../../usecases/log-in.ts';
 import { createLoginLink, localPath, redeemLoginLink } from '../../usecases/login-links.ts';
 import { closeSession } from '../../usecases/open-session.ts';
 import type { AppEnv } from '../app-env.ts';
+import { emptyBodyIsNone } from '../middleware/empty-body.ts';
 import { createRouter } from '../router.ts';
 import { json, jsonBody, problem } from '../schemas/answers.ts';
 import { address, id, timestamp } from '../schemas/fields.ts';
@@ -121,6 +122,7 @@ const createLinkRoute = createRoute({
   method: 'post',
   path: '/auth/login-links',
   tags,
+  middleware: emptyBodyIsNone,
   summary: 'Make a link that logs you in once, within ten minutes',
   request: {
     body: {

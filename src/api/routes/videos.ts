@@ -12,6 +12,7 @@ import {
 } from '../../usecases/videos.ts';
 import type { AppEnv } from '../app-env.ts';
 import { encodeCursor } from '../cursor.ts';
+import { emptyBodyIsNone } from '../middleware/empty-body.ts';
 import { createRouter } from '../router.ts';
 import { json, jsonBody, pageOf, problem } from '../schemas/answers.ts';
 import { exact } from '../schemas/exact.ts';
@@ -142,6 +143,7 @@ const reprocessRoute = createRoute({
   method: 'post',
   path: '/videos/{id}/reprocess',
   tags,
+  middleware: emptyBodyIsNone,
   summary: 'Make a video anew; the published version stays until then',
   request: {
     params: videoParams(),
@@ -154,6 +156,7 @@ const retryRoute = createRoute({
   method: 'post',
   path: '/videos/{id}/retry',
   tags,
+  middleware: emptyBodyIsNone,
   summary: 'Try a failed or cancelled video again',
   request: {
     params: videoParams(),
