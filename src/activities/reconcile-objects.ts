@@ -4,7 +4,7 @@ import {
   stillNamed,
   withoutVideo,
 } from '../db/named-objects.ts';
-import { withoutOwnerOrWork } from '../db/pieces.ts';
+import { findLeftovers } from '../db/pieces.ts';
 import { compareObjects } from '../domain/compare-objects.ts';
 import { isMadeKey, isOriginalKey, MEDIA_PREFIX } from '../domain/object-keys.ts';
 import {
@@ -71,7 +71,7 @@ async function deleteLeftovers(
   objects: readonly ListedObject[],
 ): Promise<number> {
   const keys = objects.map(({ key }) => key).filter(isMadeKey);
-  const free = await deps.database.run((em) => withoutOwnerOrWork(em, keys));
+  const free = await deps.database.run((em) => findLeftovers(em, keys));
   await deps.store.delete(free);
   if (free.length > 0)
     deps.logger.info(

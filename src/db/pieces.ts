@@ -218,18 +218,26 @@ export async function withoutOwner(
 
 /**
  * Of these keys, those that no row names, no run can come to name and nobody moves to another store. What lies below a video (its id is the third part of a key)
- * belongs to its run while there is one; and a later run gives other names. An id that was never given out is of another database's
- * video: a new one beside old media, or one restored from before the video came, does not know what is a leftover.
+ * belongs to its run while there is one; and a later run gives other names.
  */
 export async function withoutOwnerOrWork(
   tx: EntityManager,
   keys: readonly string[],
 ): Promise<readonly string[]> {
-  const noRun = `not exists (select 1 from video_runs where state = 'active' and video_id::text = split_part(key, '/', 3))`;
-  const noMove = 'not exists (select 1 from object_moves where object_key = key)';
+  return filterKeys(tx, keys, UNOWNED);
+}
+
+/**
+ * Those of them that may go. An id that was never given out is of another database's video: a new one beside old media, or one that
+ * was restored from before the video came, does not know what is a leftover.
+ */
+export async function findLeftovers(
+  tx: EntityManager,
+  keys: readonly string[],
+): Promise<readonly string[]> {
   const isOurs = `case when split_part(key, '/', 3) ~ '^\\d{1,18}$' then split_part(key, '/', 3)::bigint <= (
       select case when is_called then last_value else 0 end from videos_id_seq) else true end`;
-  return filterKeys(tx, keys, `${NO_ROW} and ${noRun} and ${noMove} and ${isOurs}`);
+  return filterKeys(tx, keys, `${UNOWNED} and ${isOurs}`);
 }
 
 const NO_ROW = `not exists (select 1 from pieces where object_key = key)
@@ -240,6 +248,10 @@ const NO_ROW = `not exists (select 1 from pieces where object_key = key)
         and not exists (select 1 from picture_wishes where upload_key = key)
         and not exists (select 1 from videos where starts_with(key, '${ORIGINAL_PREFIX}')
                            and stored_name = substr(key, length('${ORIGINAL_PREFIX}') + 1) and original_available)`;
+
+const UNOWNED = `${NO_ROW}
+        and not exists (select 1 from video_runs where state = 'active' and video_id::text = split_part(key, '/', 3))
+        and not exists (select 1 from object_moves where object_key = key)`;
 
 async function filterKeys(
   tx: EntityManager,

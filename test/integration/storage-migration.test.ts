@@ -164,7 +164,7 @@ const canRun = hasS3Server();
 
   it('rule 40: moves everything, names equal bytes once, and lets the old copies go after their grace', async () => {
     const videos = [await store(), await store()];
-    await local.put(`videos/work/99/leftover.bin`, bytes('nobody names it'));
+    await local.put(`videos/work/${videos[0]?.id}/leftover.bin`, bytes('nobody names it'));
     const { plan, progress, migrationId } = await doMove();
     expect(plan).toEqual({ added: 14, held: 0 });
     expect(progress).toMatchObject({ remaining: 0, moved: 14, failed: 0 });
