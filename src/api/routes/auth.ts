@@ -28,6 +28,7 @@ const credentials = z.strictObject({
 });
 const keyCredentials = z.strictObject({ apiKey: z.string().min(1).max(1000) });
 const newCredentials = z.strictObject({ email: email(), password: z.string().min(8).max(1000) });
+
 /** Sign-up, log-in and what comes with it. A log-in answers with the user and a session cookie. */
 export function createAuthRoutes(deps: AuthRoutesDeps): OpenAPIHono<AppEnv> {
   return createRouter()
