@@ -100,7 +100,7 @@ export interface PutOptions {
   /** Of the whole stream, where it is known. A stream of another length fails with `storage-object-missing`. */
   readonly sizeBytes?: number;
   /** Where the size is not known: it is at most this; 78 GiB if left out. A store that sends in parts chooses their size by it. */
-  readonly maxBytes?: number | undefined;
+  readonly maxBytes?: number;
   readonly signal?: AbortSignal;
 }
 

@@ -34,7 +34,7 @@ export function openS3Upload(
   const boundBytes = expectedBytes ?? maxBytes;
   const bufferBytes = Math.min(
     partSize(boundBytes, partBytes),
-    Math.max(1, boundBytes ?? Number.POSITIVE_INFINITY),
+    Math.max(1, boundBytes ?? partBytes),
   );
   const target = { Bucket: bucket.name, Key: bucket.pathOf(key) };
   const writer = randomBytes(12).toString('hex');

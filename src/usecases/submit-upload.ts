@@ -90,31 +90,24 @@ export function createSubmitUpload(deps: SubmitUploadDeps): SubmitUpload {
   const live = new Set<string>();
   return {
     receive: async (viewer, length) =>
-      receiveUpload(deps, live, {
-        viewer,
-        maxBytes: Math.min(length?.bytes ?? deps.maxUploadBytes, deps.maxUploadBytes),
-        ...(await admit(deps, viewer, length)),
-      }),
+      receiveUpload(deps, live, { viewer, ...(await admit(deps, viewer, length)) }),
     isLive: (name) => live.has(name),
   };
 }
 
-/** What an upload may take; both undefined where nothing bounds it. */
+/** What an upload may take. */
 interface Admission {
-  /** Of the member's quota. */
-  readonly allowanceBytes: number | undefined;
-  readonly claim: SpaceClaim | undefined;
-}
-
-interface Admitted extends Admission {
-  readonly viewer: Viewer;
   /** The file is no longer than that. */
   readonly maxBytes: number;
+  /** Of the member's quota; undefined where there is none. */
+  readonly allowanceBytes: number | undefined;
+  /** Undefined where uploads go to no disk. */
+  readonly claim: SpaceClaim | undefined;
 }
 
 /** Before a byte has come. @throws `quota-exceeded`, `disk-full` */
 async function admit(
-  { database, memberQuotaBytes, space }: SubmitUploadDeps,
+  { database, maxUploadBytes, memberQuotaBytes, space }: SubmitUploadDeps,
   viewer: Viewer,
   length: RequestLength | undefined,
 ): Promise<Admission> {
@@ -125,13 +118,14 @@ async function admit(
   const leastBytes = length === undefined ? 1 : length.bytes - length.overheadBytes;
   if (memberQuotaBytes !== undefined && leastBytes > (allowanceBytes ?? leastBytes))
     throw quotaExceeded(memberQuotaBytes);
-  return { allowanceBytes, claim: await space?.open(length?.bytes) };
+  const maxBytes = Math.min(length?.bytes ?? maxUploadBytes, maxUploadBytes);
+  return { maxBytes, allowanceBytes, claim: await space?.open(length?.bytes) };
 }
 
 function receiveUpload(
   deps: SubmitUploadDeps,
   live: Set<string>,
-  { viewer, maxBytes, allowanceBytes, claim }: Admitted,
+  { viewer, maxBytes, allowanceBytes, claim }: Admission & { readonly viewer: Viewer },
 ): IncomingUpload {
   const { store, manifests, maxUploadBytes, memberQuotaBytes } = deps;
   let head: Uint8Array[] = [];
